@@ -1,0 +1,70 @@
+import type { Job } from './job.ts';
+import { lets, type Outcome } from './outcome.ts';
+import type { Run } from './run.ts';
+
+/** The four states GitHub knows. */
+export type StatusState = 'pending' | 'success' | 'failure' | 'error';
+
+export interface CommitStatus {
+  readonly context: string;
+  readonly state: StatusState;
+  /** At most 140 characters, GitHub's limit. */
+  readonly description: string;
+  readonly rank: StatusRank;
+}
+
+/**
+ * The order in which statuses leave within GitHub's write budget: the run's verdict, then failed jobs, then the run's
+ * pending, other verdicts, and last the pendings of single jobs.
+ */
+export type StatusRank = 0 | 1 | 2 | 3 | 4;
+
+const DESCRIPTION_LIMIT = 140;
+
+export function runStatus(run: Pick<Run, 'pipeline' | 'state' | 'outcome' | 'trust'>): CommitStatus {
+  const context = `hearth/${run.pipeline}`;
+  if (run.outcome === null) {
+    const waiting = run.trust === 'T4' ? 'waiting for approval of this commit' : 'queued';
+    return status(context, 'pending', run.state === 'running' ? 'running' : waiting, 2);
+  }
+  return status(context, finalState(run.outcome, false), describe(run.outcome, false), 0);
+}
+
+export function jobStatus(run: Pick<Run, 'pipeline'>, job: Pick<Job, 'name' | 'state' | 'outcome' | 'spec'>): CommitStatus {
+  const context = `hearth/${run.pipeline}/${job.name}`;
+  if (job.outcome === null) return status(context, 'pending', job.state === 'running' ? 'running' : 'queued', 4);
+  const state = finalState(job.outcome, job.spec.continueOnError);
+  return status(context, state, describe(job.outcome, job.spec.continueOnError), state === 'success' ? 3 : 1);
+}
+
+/** Skipped by a condition is green and says why; not run because something before it failed never is. */
+function finalState(outcome: Outcome, continueOnError: boolean): StatusState {
+  switch (outcome.result) {
+    case 'success':
+      return 'success';
+    case 'failure':
+      return lets(outcome, continueOnError) ? 'success' : 'failure';
+    case 'skipped':
+      return outcome.reason === 'condition' ? 'success' : 'error';
+    case 'error':
+    case 'cancelled':
+      return 'error';
+  }
+}
+
+function describe(outcome: Outcome, continueOnError: boolean): string {
+  if (outcome.result === 'failure' && continueOnError) return `failed (allowed): ${outcome.message}`;
+  if (outcome.result === 'skipped' && outcome.reason === 'condition') return `skipped: ${outcome.message}`;
+  return outcome.message;
+}
+
+function status(context: string, state: StatusState, description: string, rank: StatusRank): CommitStatus {
+  return { context, state, description: shorten(description), rank };
+}
+
+/** Cuts at a character, never inside a surrogate pair, and on one line. */
+function shorten(text: string): string {
+  const characters = [...text.replace(/\s+/g, ' ').trim()];
+  if (characters.length <= DESCRIPTION_LIMIT) return characters.join('');
+  return `${characters.slice(0, DESCRIPTION_LIMIT - 1).join('')}…`;
+}

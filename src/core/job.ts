@@ -1,0 +1,48 @@
+import type { Evidence, Outcome } from './outcome.ts';
+import type { JobSpec } from './pipeline.ts';
+
+export type JobId = number;
+export type RunId = number;
+export type WorkerId = string;
+
+/** Where a job is now. `running` begins with the claim: from then on exactly one worker and one attempt answer for it. */
+export type JobState = 'waiting' | 'queued' | 'running' | 'finished';
+
+export interface Job {
+  readonly id: JobId;
+  readonly runId: RunId;
+  /** Unique in its run; the key in the pipeline file. */
+  readonly name: string;
+  readonly spec: JobSpec;
+  /** Every job this one waits for, phases already turned into names. */
+  readonly waitsFor: readonly string[];
+  readonly state: JobState;
+  readonly outcome: Outcome | null;
+  readonly evidence: Evidence | null;
+  /** 0 before the first claim; grows by one with each. Late writers of an older attempt are refused. */
+  readonly attempt: number;
+  readonly worker: WorkerId | null;
+  readonly leaseUntil: Date | null;
+  readonly timings: JobTimings;
+}
+
+/** Instants, not durations: what has not happened yet is null. */
+export interface JobTimings {
+  readonly queuedAt: Date | null;
+  readonly claimedAt: Date | null;
+  /** The first command's process was seen running. */
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+}
+
+/** The only edges between states. Every change in the store is compare-and-set on (id, state, attempt) along one of them. */
+export const jobEdges: Readonly<Record<JobState, readonly JobState[]>> = {
+  waiting: ['queued', 'finished'],
+  queued: ['running', 'finished'],
+  running: ['finished', 'queued'],
+  finished: [],
+};
+
+export function mayMove(from: JobState, to: JobState): boolean {
+  return jobEdges[from].includes(to);
+}

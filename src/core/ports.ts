@@ -1,0 +1,265 @@
+/**
+ * The ports: what the loops ask of the world. Adapters implement them, `daemon.ts` joins the two, tests may stand in
+ * for whole outside systems. Each comment says when a method is called, how often, and whether it may be repeated.
+ */
+import type { CommitStatus } from './commit-status.ts';
+import type { Delivery, Intake, IntakeRequest } from './intake.ts';
+import type { Job, JobId, RunId, WorkerId } from './job.ts';
+import type { Evidence, Outcome } from './outcome.ts';
+import type { Result } from './result.ts';
+import type { RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
+import type { Decision, Snapshot } from './schedule.ts';
+import type { JobSpec } from './pipeline.ts';
+
+/** Wall clock and monotonic clock. Durations and deadlines use `monotonicMs`; `now` is for records and for display. */
+export interface Clock {
+  now(): Date;
+  /** Milliseconds since an arbitrary start; never steps back. */
+  monotonicMs(): number;
+}
+
+/** Randomness that must be unguessable or spread out. */
+export interface Random {
+  /** Lower-case hex of that many random bytes. */
+  hex(bytes: number): string;
+  /** Uniform in [0, 1). */
+  fraction(): number;
+}
+
+/**
+ * All state. Every method is one use-case in one transaction: it happened wholly or not at all, and when its promise
+ * resolves it is on disk. Methods may be called concurrently; their order is the order of their commits.
+ */
+export interface Store {
+  /**
+   * Records a delivery and, when it was accepted, the one thing it asks for. Called once per request, before the answer.
+   * A delivery id that is known changes nothing and answers 'duplicate'. A redelivery of one that was rejected is judged anew.
+   */
+  recordDelivery(delivery: Delivery, request: IntakeRequest | null): Promise<'new' | 'duplicate'>;
+
+  /** Intakes that no planner has finished, oldest first, at most `limit`. Those set aside until later are left out. */
+  unplannedIntakes(now: Date, limit: number): Promise<readonly Intake[]>;
+  /** What the planner must know to judge the intake's line. */
+  lineOfIntake(intake: Intake): Promise<{
+    readonly newestSeen: { readonly id: number; readonly sha: string } | null;
+    readonly live: readonly Run[];
+  }>;
+  /**
+   * Turns an intake into runs, jobs and desired statuses, ends the runs it makes stale, and marks it planned.
+   * Repeating it for a planned intake changes nothing. A plan whose (repository, sha, pipeline, trust) already has a
+   * run that was not superseded joins that run. Returns the runs that now stand for the intake.
+   */
+  applyPlan(intake: Intake, plan: IntakePlan, now: Date): Promise<readonly RunId[]>;
+  /** Sets an intake aside after a failure that may pass (no network). Counts the try. */
+  postponeIntake(intake: Intake, until: Date, why: string): Promise<void>;
+
+  /** Everything unfinished, read in one transaction. */
+  snapshot(): Promise<Snapshot>;
+  /**
+   * Applies decisions as compare-and-set: one that no longer fits its job's state and attempt is dropped silently, since
+   * the next snapshot shows the truth. Updates desired statuses. Returns the number that took effect.
+   */
+  apply(decisions: readonly Decision[], now: Date): Promise<number>;
+
+  /** Announces a worker or renews it and the leases of all its claims. Called at start and every third of a lease. */
+  renewWorker(worker: WorkerInfo, leaseUntil: Date, now: Date): Promise<void>;
+  /** All claims of a worker that are unfinished, in order of claim; the worker starts or re-attaches each. */
+  claimsOf(worker: WorkerId): Promise<readonly Claim[]>;
+  /** The first process of the attempt was seen. Late attempts are refused (false). May be repeated. */
+  jobStarted(job: JobId, attempt: number, at: Date): Promise<boolean>;
+  /**
+   * The attempt is over. Refused (false) when the job is finished already or on another attempt, so a second call is
+   * harmless. A success without evidence is a bug and throws. Updates the run and the desired statuses.
+   */
+  finishJob(job: JobId, attempt: number, outcome: Outcome, evidence: Evidence | null, at: Date): Promise<boolean>;
+  /** Asks a run, or one job of it, to end. What is not running ends at once; the scheduler stops the rest. */
+  cancel(run: RunId, job: string | null, outcome: Outcome, at: Date): Promise<'cancelled' | 'finished' | 'unknown'>;
+
+  /** Statuses whose desired version was not sent yet, by rank then age. */
+  unsentStatuses(now: Date, limit: number): Promise<readonly OutgoingStatus[]>;
+  /** The forge took this version (or it will never take it: `dead`). An older version does not cover a newer one. */
+  statusSent(id: number, version: number, at: Date): Promise<void>;
+  statusFailed(id: number, version: number, why: string, retryAt: Date | 'never'): Promise<void>;
+
+  findRun(id: RunId): Promise<RunWithJobs | undefined>;
+  /** Newest first. `cursor` is what the previous page returned as `next`. */
+  listRuns(filter: RunFilter, limit: number, cursor: string | null): Promise<RunPage>;
+  /** The newest run of each pipeline per commit whose sha begins with `prefix` (7 to 64 hex digits); at most 20 commits. */
+  runsOfSha(prefix: string): Promise<readonly RunWithJobs[]>;
+  /** Numbers for `/health`. */
+  counts(): Promise<StoreCounts>;
+
+  /** A lease on a role (`planner`, `scheduler`, `reporter`); true while this owner holds it. Called every tick. */
+  holdRole(role: string, owner: string, until: Date, now: Date): Promise<boolean>;
+
+  close(): Promise<void>;
+}
+
+export interface IntakePlan {
+  /** Runs to make, each with its jobs; empty when nothing in the commit wants the event. */
+  readonly runs: readonly PlannedRun[];
+  /** Live runs that end now. */
+  readonly ends: readonly { readonly run: RunId; readonly outcome: Outcome }[];
+  /** For the record, e.g. "no pipeline wants push to refs/heads/x". */
+  readonly note: string | null;
+}
+
+export interface PlannedRun {
+  readonly pipeline: string;
+  readonly repo: RepoRef;
+  readonly sha: string;
+  readonly ref: string;
+  readonly line: string;
+  readonly prNumber: number | null;
+  readonly eventName: EventName;
+  readonly trust: TrustClass;
+  readonly context: RunContext;
+  readonly jobs: readonly { readonly spec: JobSpec; readonly waitsFor: readonly string[] }[];
+  /** Set for a run that is over before it began (broken file, stale head, no pipeline); it then has no jobs. */
+  readonly outcome: Outcome | null;
+  /** false for a run that is recorded only. */
+  readonly reported: boolean;
+}
+
+export interface WorkerInfo {
+  readonly id: WorkerId;
+  readonly slots: number;
+  /** For `/health`: which workspace strategy it uses and why, engine version, slots warm and busy … */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** A job that a worker holds: all it needs to execute it. */
+export interface Claim {
+  readonly job: Job;
+  readonly run: Run;
+  readonly context: RunContext;
+  /** Set when the attempt must be stopped; the outcome it will then take. */
+  readonly stop: Outcome | null;
+}
+
+export interface OutgoingStatus extends CommitStatus {
+  readonly id: number;
+  readonly version: number;
+  readonly repo: RepoRef;
+  readonly sha: string;
+  readonly runId: RunId;
+  /** null for the run's own context. */
+  readonly job: string | null;
+  readonly failures: number;
+  readonly desiredAt: Date;
+}
+
+export interface RunWithJobs {
+  readonly run: Run;
+  readonly jobs: readonly Job[];
+}
+
+export interface RunFilter {
+  /** `owner/name` */
+  readonly repo?: string;
+  /** Without prefix. */
+  readonly branch?: string;
+  readonly sha?: string;
+  readonly state?: 'queued' | 'running' | 'finished';
+}
+
+export interface RunPage {
+  readonly runs: readonly RunWithJobs[];
+  readonly next: string | null;
+}
+
+export interface StoreCounts {
+  readonly activeRuns: number;
+  readonly queuedJobs: number;
+  readonly oldestQueuedAt: Date | null;
+  readonly unplanned: number;
+  readonly unsentStatuses: number;
+  readonly deadStatuses: number;
+  readonly lastSuccessAt: Date | null;
+  readonly firstRunAt: Date | null;
+  readonly workers: readonly (WorkerInfo & { readonly leaseUntil: Date })[];
+}
+
+/** Executes jobs in warm containers. One per worker process. */
+export interface Executor {
+  /**
+   * Runs the claimed attempt, or re-attaches to it when an earlier process already began it: whatever happens, its
+   * commands start at most once. Never rejects. `stop` aborts with an Outcome as its reason; the promise then resolves
+   * with that outcome after the last process is dead. `detach` makes it return undefined at once and leave the job running.
+   */
+  execute(claim: Claim, signals: ExecutionSignals): Promise<Finish | undefined>;
+  /** Removes what belongs to no unfinished claim. Called at start, after the claims were read. May be repeated. */
+  sweep(claims: readonly Claim[]): Promise<void>;
+}
+
+export interface ExecutionSignals {
+  readonly stop: AbortSignal;
+  readonly detach: AbortSignal;
+  /** Called once per attempt, or again after a re-attach, when its first process was seen. */
+  started(at: Date): void;
+}
+
+export interface Finish {
+  readonly outcome: Outcome;
+  readonly evidence: Evidence | null;
+}
+
+/** Where commit statuses go. */
+export interface Forge {
+  /** Sends one status. May be repeated: GitHub keeps the newest per context. */
+  setStatus(status: OutgoingStatus, targetUrl: string | null): Promise<Result<void, ForgeTrouble>>;
+}
+
+/** `retry` = it may pass, not before `retryAt` when the forge said so; `refused` = it never will. */
+export interface ForgeTrouble {
+  readonly kind: 'retry' | 'refused' | 'unconfigured';
+  readonly message: string;
+  readonly retryAt?: Date;
+}
+
+/** Bare mirrors of the repositories; no job can write them. */
+export interface Git {
+  /**
+   * Brings the sha into the mirror and reports the head its ref has now (null when the ref is gone). May be repeated.
+   * `unreachable` may pass; `missing` means that the forge answered and has no such commit.
+   */
+  fetch(request: FetchRequest): Promise<Result<{ readonly head: string | null }, GitTrouble>>;
+  /** Paths directly in a folder at a sha, sorted; empty when the folder is not there. */
+  list(repo: RepoRef, sha: string, folder: string): Promise<readonly string[]>;
+  /** A file at a sha, or undefined. At most 1 MiB; larger is an error. Links are not followed. */
+  read(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
+  /** Object id of a file or tree at a sha, or undefined: equal ids mean equal content. */
+  objectId(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
+  /** A fresh work tree of the sha with its own shallow `.git`, written to the absent folder `directory`. */
+  checkout(request: { readonly repo: RepoRef; readonly sha: string; readonly directory: string }): Promise<Result<void, GitTrouble>>;
+}
+
+export interface FetchRequest {
+  readonly repo: RepoRef;
+  readonly sha: string;
+  /** The ref in the base repository to ask the head of: `refs/heads/…`, `refs/tags/…` or `refs/pull/N/head`. */
+  readonly ref: string;
+}
+
+export interface GitTrouble {
+  readonly kind: 'unreachable' | 'missing' | 'disk';
+  readonly message: string;
+}
+
+/** Job logs on disk. Paths are made from integers only. */
+export interface JobLogs {
+  /** Opens the attempt's log for appending; creates it. `bytes` is its length now, so a re-attach goes on from there. */
+  open(run: RunId, job: JobId, attempt: number): Promise<JobLogWriter>;
+  /** Size in bytes, or undefined when there is none (yet). */
+  size(run: RunId, job: JobId, attempt: number): Promise<number | undefined>;
+  /** Bytes from `start` up to but excluding `end`. */
+  read(run: RunId, job: JobId, attempt: number, start: number, end: number): AsyncIterable<Uint8Array>;
+}
+
+export interface JobLogWriter {
+  readonly bytes: number;
+  append(chunk: Uint8Array): Promise<void>;
+  /** Makes it durable and returns the digest of the whole file. */
+  finish(): Promise<{ readonly sha256: string; readonly bytes: number }>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,70 @@
+/**
+ * A problem is trouble that a person can mend: in a pipeline file, in the settings, in a request.
+ * Its code is stable and documented in docs/problems.md (a test holds the two together); its message says what to do next.
+ */
+export const problemCodes = {
+  'yaml-syntax': 'The file is not valid YAML.',
+  'unknown-key': 'A key that Hearth does not know.',
+  'wrong-type': 'A value of the wrong type or shape.',
+  'missing-key': 'A required key is absent.',
+  'bad-value': 'A value of the right type that is not allowed here.',
+  'unknown-need': 'A job needs a job that is not in the file.',
+  'self-need': 'A job needs itself.',
+  'need-cycle': 'Jobs need each other in a circle.',
+  'need-later-phase': 'A job needs a job of a later phase.',
+  'unknown-phase': 'A job names a phase that the file does not list.',
+  'unknown-cache': 'A job names a cache that the file does not define.',
+  'empty-pipeline': 'A pipeline without any job.',
+  'duplicate-pipeline': 'Two files of one commit give the same pipeline name.',
+  'missing-setting': 'A required setting is absent.',
+  'unknown-setting': 'A setting that Hearth does not know.',
+  'bad-setting': 'A setting with a value that is not allowed.',
+} as const;
+
+export type ProblemCode = keyof typeof problemCodes;
+
+/** A place in a text: line and column count from 1, as editors show them. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface Problem {
+  readonly code: ProblemCode;
+  /** One or two sentences: what is wrong and what to do next. */
+  readonly message: string;
+  /** Path of the file inside the repository, or the name of the settings source. */
+  readonly file?: string;
+  readonly position?: Position;
+}
+
+/** `file:line:column: message [code]`, the form that editors and terminals turn into links. */
+export function formatProblem(problem: Problem): string {
+  const place = [problem.file, problem.position?.line, problem.position?.column].filter((part) => part !== undefined);
+  return `${place.length > 0 ? `${place.join(':')}: ` : ''}${problem.message} [${problem.code}]`;
+}
+
+/** The known word nearest to `word`, for "did you mean …", or undefined when none is near (more than a third differs). */
+export function nearestWord(word: string, known: readonly string[]): string | undefined {
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  let best: { readonly word: string; readonly distance: number } | undefined;
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance <= limit && (best === undefined || distance < best.distance)) best = { word: candidate, distance };
+  }
+  return best?.word;
+}
+
+/** Levenshtein distance: the least number of single-character edits that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substitution));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}

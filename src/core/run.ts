@@ -1,0 +1,81 @@
+import type { Job, RunId } from './job.ts';
+import { lets, type Outcome } from './outcome.ts';
+import type { Sidecar, CacheSpec } from './pipeline.ts';
+
+/**
+ * Trust class of a run, decided by the server from signed fields only.
+ * T1 default branch and tags · T2 branches of the repository itself · T3 fork pull request, approved for one sha ·
+ * T4 fork pull request that nobody approved: never runs.
+ */
+export type TrustClass = 'T1' | 'T2' | 'T3' | 'T4';
+
+export type EventName = 'push' | 'pull_request' | 'manual';
+
+export type RunState = 'queued' | 'running' | 'finished';
+
+export interface Run {
+  readonly id: RunId;
+  readonly repo: RepoRef;
+  readonly sha: string;
+  /** Full ref as jobs see it: `refs/heads/…`, `refs/tags/…`, or `refs/pull/N/head`. */
+  readonly ref: string;
+  /** See {@link lineOf}. */
+  readonly line: string;
+  readonly prNumber: number | null;
+  /** The event that made the run; a later event of the same sha joins it. */
+  readonly eventName: EventName;
+  readonly trust: TrustClass;
+  readonly pipeline: string;
+  readonly state: RunState;
+  readonly outcome: Outcome | null;
+  /** Set once the run is to end early; its running jobs are then stopped and take this outcome. First cause wins. */
+  readonly ending: Outcome | null;
+  readonly createdAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+/** A repository is known by the forge's id; the name is for people and URLs and may change. */
+export interface RepoRef {
+  readonly id: number;
+  readonly owner: string;
+  readonly name: string;
+}
+
+export function fullName(repo: RepoRef): string {
+  return `${repo.owner}/${repo.name}`;
+}
+
+/** What every job of a run needs to know beside its own spec. Stored once with the run. */
+export interface RunContext {
+  readonly sidecar: Sidecar;
+  readonly caches: Readonly<Record<string, CacheSpec>>;
+  /** Branch or tag name without the prefix, as GITHUB_REF_NAME. */
+  readonly refName: string;
+  readonly headRef: string | null;
+  readonly baseRef: string | null;
+  readonly actor: string;
+}
+
+/**
+ * A line of work: the sequence of heads in which a newer one makes older ones stale. It is keyed by the id of the
+ * repository the commits live in, so a fork's `main` is never the base's `main`, and a branch and the pull request
+ * opened from it are one line.
+ */
+export function lineOf(headRepoId: number | null, headRef: string, prNumber: number | null): string {
+  return headRepoId === null ? `gone:${prNumber ?? 0}:${headRef}` : `${headRepoId}:${headRef}`;
+}
+
+/** What a run's jobs add up to, or null while one of them is unfinished. The worst outcome wins. */
+export function runOutcome(jobs: readonly Job[], ending: Outcome | null): Outcome | null {
+  if (jobs.some((job) => job.state !== 'finished')) return null;
+  if (ending !== null) return ending;
+  const bad = jobs.filter((job) => job.outcome === null || !lets(job.outcome, job.spec.continueOnError));
+  const cause =
+    bad.find((job) => job.outcome?.result === 'error') ??
+    bad.find((job) => job.outcome?.result === 'failure') ??
+    bad.find((job) => job.outcome?.result === 'cancelled');
+  if (cause?.outcome) return { ...cause.outcome, message: `${cause.spec.title}: ${cause.outcome.message}` };
+  const done = jobs.filter((job) => job.outcome?.result !== 'skipped').length;
+  if (done === 0) return { result: 'skipped', reason: 'condition', message: 'no job ran' };
+  return { result: 'success', reason: 'exit', message: `${done} ${done === 1 ? 'job' : 'jobs'} passed` };
+}
