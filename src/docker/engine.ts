@@ -1,0 +1,113 @@
+/** The Docker engine, by its own command line: about ten calls, none of them on the path of a warm job. */
+import { execa } from 'execa';
+
+export interface Engine {
+  /** Server version; rejects when the engine does not answer within `timeoutMs`. */
+  version(timeoutMs: number): Promise<string>;
+  /** Undefined when there is no such image. */
+  image(reference: string): Promise<ImageInfo | undefined>;
+  pull(reference: string, onOutput: (text: string) => void): Promise<CommandResult>;
+  build(request: BuildRequest, onOutput: (text: string) => void): Promise<CommandResult>;
+  /** Starts a container and returns its id; rejects with the engine's own words. */
+  run(args: readonly string[]): Promise<string>;
+  container(id: string): Promise<ContainerInfo | undefined>;
+  /** Ids of all containers, running or not, that carry the label. */
+  list(label: string): Promise<readonly string[]>;
+  /** Kills and removes containers; those that are gone already are no error. */
+  remove(ids: readonly string[]): Promise<void>;
+}
+
+export interface ImageInfo {
+  readonly id: string;
+  readonly architecture: string;
+  /** `NAME=value` lines of the image's configuration. */
+  readonly env: readonly string[];
+}
+
+export interface ContainerInfo {
+  readonly id: string;
+  readonly pid: number;
+  readonly running: boolean;
+  readonly startedAt: string;
+}
+
+export interface BuildRequest {
+  readonly tag: string;
+  readonly context: string;
+  readonly file: string;
+}
+
+export type CommandResult = { readonly ok: true } | { readonly ok: false; readonly lastLines: string };
+
+const LAST_LINES = 20;
+
+export function dockerEngine(): Engine {
+  return {
+    async version(timeoutMs) {
+      const { stdout } = await docker(['version', '--format', '{{.Server.Version}}'], timeoutMs);
+      return stdout;
+    },
+    async image(reference) {
+      const found = await inspect(['image', 'inspect', reference]);
+      if (found === undefined) return undefined;
+      const image = found as { Id: string; Architecture: string; Config?: { Env?: readonly string[] | null } };
+      return { id: image.Id, architecture: image.Architecture, env: image.Config?.Env ?? [] };
+    },
+    pull: (reference, onOutput) => stream(['pull', '--quiet', '--', reference], onOutput),
+    build: ({ tag, context, file }, onOutput) =>
+      stream(['build', '--progress=plain', '--tag', tag, '--file', file, '--', context], onOutput),
+    async run(args) {
+      return (await docker(['run', '--detach', ...args])).stdout.trim();
+    },
+    async container(id) {
+      const found = await inspect(['container', 'inspect', id]);
+      if (found === undefined) return undefined;
+      const { Id, State } = found as { Id: string; State: { Pid: number; Running: boolean; StartedAt: string } };
+      return { id: Id, pid: State.Pid, running: State.Running, startedAt: State.StartedAt };
+    },
+    async list(label) {
+      const { stdout } = await docker(['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${label}`]);
+      return stdout.split('\n').filter((line) => line !== '');
+    },
+    async remove(ids) {
+      if (ids.length === 0) return;
+      const removed = await execa('docker', ['rm', '--force', '--volumes', ...ids], { reject: false, stdin: 'ignore' });
+      if (removed.failed && !/No such container|already in progress/.test(removed.stderr)) throw trouble(removed);
+    },
+  };
+}
+
+async function docker(args: readonly string[], timeout = 120_000): Promise<{ readonly stdout: string }> {
+  const result = await execa('docker', args, { reject: false, stdin: 'ignore', timeout });
+  if (result.failed) throw trouble(result);
+  return result;
+}
+
+async function inspect(args: readonly string[]): Promise<unknown> {
+  const result = await execa('docker', args, { reject: false, stdin: 'ignore', timeout: 30_000 });
+  if (result.failed && /No such|not found/i.test(result.stderr)) return undefined;
+  if (result.failed) throw trouble(result);
+  return (JSON.parse(result.stdout) as unknown[])[0];
+}
+
+async function stream(args: readonly string[], onOutput: (text: string) => void): Promise<CommandResult> {
+  const child = execa('docker', args, {
+    all: true,
+    buffer: false,
+    reject: false,
+    stdin: 'ignore',
+    env: { DOCKER_BUILDKIT: '1' },
+  });
+  let last: string[] = [];
+  for await (const line of child.iterable({ from: 'all' })) {
+    onOutput(`${line}\n`);
+    last = [...last.slice(1 - LAST_LINES), line];
+  }
+  const result = await child;
+  return result.failed ? { ok: false, lastLines: last.join('\n') || result.shortMessage || '' } : { ok: true };
+}
+
+function trouble(result: { readonly stderr?: unknown; readonly shortMessage?: string | undefined }): Error {
+  const said = typeof result.stderr === 'string' && result.stderr !== '' ? result.stderr : result.shortMessage;
+  return new Error(`docker: ${said ?? 'no answer'}`);
+}

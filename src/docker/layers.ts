@@ -1,0 +1,142 @@
+/**
+ * Read-only folders that workspaces are stacked from: checkouts and dependency layers. Each is built once, in a folder
+ * of another name, and published by rename only after success; so what is found under its key is whole.
+ */
+import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { bootId } from './process-identity.ts';
+import { isErrno, safeRead } from './safe-read.ts';
+
+export interface Layers {
+  /**
+   * The folder of a layer, held against eviction until `release` is called. Builds it when it is not there; of several
+   * callers at once one builds and the others wait. A build that throws publishes nothing and the next caller tries anew.
+   */
+  acquire(id: LayerId, build: (target: string) => Promise<void>): Promise<HeldLayer>;
+  /** Removes what a killed process left half built. Call before the first `acquire`. */
+  sweep(): Promise<void>;
+}
+
+export interface LayerId {
+  readonly repoId: number;
+  readonly trust: string;
+  /** A file name made of hex digits and dashes; equal keys mean equal content. */
+  readonly key: string;
+}
+
+export interface HeldLayer {
+  readonly path: string;
+  /** Whether it was there already. */
+  readonly hit: boolean;
+  release(): void;
+}
+
+/**
+ * `durable` layers survive a power cut whole. The others skip the flush, which would cost more than making them again,
+ * and are dropped by `sweep` when the machine was booted since.
+ */
+export function openLayers(root: string, durability: 'durable' | 'this boot'): Layers {
+  const building = new Map<string, Promise<void>>();
+  const holders = new Map<string, number>();
+
+  function hold(path: string, hit: boolean): HeldLayer {
+    holders.set(path, (holders.get(path) ?? 0) + 1);
+    let held = true;
+    return {
+      path,
+      hit,
+      release() {
+        if (held) holders.set(path, (holders.get(path) ?? 1) - 1);
+        held = false;
+      },
+    };
+  }
+
+  return {
+    async acquire(id, build) {
+      const path = join(root, String(id.repoId), id.trust, id.key);
+      for (;;) {
+        const underWay = building.get(path);
+        if (underWay === undefined) {
+          if (await exists(path)) {
+            // The access time orders eviction; a layer that is evicted in this instant is simply built again.
+            await utimes(path, new Date(), new Date());
+            return hold(path, true);
+          }
+          if (building.has(path)) continue;
+          const work = buildLayer(path, build, durability === 'durable').finally(() => building.delete(path));
+          building.set(path, work);
+          await work;
+          return hold(path, false);
+        }
+        await underWay.then(undefined, () => undefined); // the builder reports its failure; a waiter tries for itself
+      }
+    },
+    async sweep() {
+      if (durability === 'this boot') await dropOtherBoots(root);
+      for (const repo of await names(root)) {
+        for (const trust of await names(join(root, repo))) {
+          const half = (await names(join(root, repo, trust))).filter((name) => name.includes('.tmp'));
+          await Promise.all(half.map((name) => rm(join(root, repo, trust, name), { recursive: true, force: true })));
+        }
+      }
+    },
+  };
+}
+
+async function buildLayer(path: string, build: (target: string) => Promise<void>, durable: boolean): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await rm(temporary, { recursive: true, force: true });
+  try {
+    await build(temporary);
+    if (durable) await syncFilesystem(temporary);
+    await rename(temporary, path);
+    if (durable) await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function dropOtherBoots(root: string): Promise<void> {
+  const marker = join(root, 'boot');
+  const known = await safeRead(marker, 64);
+  if (known?.toString('utf8') === bootId()) return;
+  await rm(root, { recursive: true, force: true });
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  await writeFile(marker, bootId());
+}
+
+/** After a power cut a name must not stand before its content does. */
+async function syncFilesystem(path: string): Promise<void> {
+  await execa('sync', ['--file-system', path], { stdin: 'ignore' });
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+async function names(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}

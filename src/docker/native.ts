@@ -1,0 +1,60 @@
+/** The two small static programs that slots need: where they are, and how they come to be. */
+import { createHash } from 'node:crypto';
+import { access, chmod, mkdir, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+
+export interface NativePrograms {
+  /** PID 1 of every slot. */
+  readonly supervisor: string;
+  /** Runs as root on the host; see mount-helper.ts. */
+  readonly mountHelper: string;
+}
+
+const programs = { supervisor: 'supervisor', mountHelper: 'mount-helper' } as const;
+const flags = ['-static', '-O2', '-Wall', '-Wextra', '-Wno-format-truncation'];
+
+/**
+ * Finds the programs that the package carries for this architecture, or compiles them from the sources beside this file
+ * into `cacheDirectory`, under the hash of their source. May be repeated; the second call compiles nothing.
+ * Throws with what to install when there is neither a prebuilt program nor a compiler.
+ */
+export async function nativePrograms(cacheDirectory: string): Promise<NativePrograms> {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const [supervisor, mountHelper] = await Promise.all(
+    [programs.supervisor, programs.mountHelper].map((name) => find(here, name, cacheDirectory)),
+  );
+  return { supervisor: supervisor ?? '', mountHelper: mountHelper ?? '' };
+}
+
+async function find(here: string, name: string, cacheDirectory: string): Promise<string> {
+  const prebuilt = join(here, 'native', process.arch, name);
+  if (await exists(prebuilt)) return prebuilt;
+  const sourcePath = join(here, 'native', `${name}.c`);
+  const source = await readFile(sourcePath);
+  const digest = createHash('sha256').update(source).update(flags.join(' ')).digest('hex').slice(0, 16);
+  const target = join(cacheDirectory, `${name}-${digest}`);
+  if (await exists(target)) return target;
+  await mkdir(cacheDirectory, { recursive: true, mode: 0o755 });
+  const temporary = `${target}.${process.pid}.tmp`;
+  const compiled = await execa('cc', [...flags, '-o', temporary, sourcePath], { reject: false, stdin: 'ignore' });
+  if (compiled.failed) {
+    const why = compiled.exitCode === undefined ? 'there is no C compiler `cc` on this machine' : compiled.stderr;
+    throw new Error(
+      `Hearth could not build ${name} for ${process.arch}: ${why}\n` +
+        'Install a C compiler with static libraries (Debian, Ubuntu: apt-get install gcc libc6-dev) and start again.',
+      { cause: compiled },
+    );
+  }
+  await chmod(temporary, 0o755);
+  await rename(temporary, target);
+  return target;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

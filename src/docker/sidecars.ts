@@ -1,0 +1,83 @@
+/** From the `sidecar` of a pipeline to the image that slots are started from: pulled or built once, then remembered. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { failed, success, type Result } from '../core/result.ts';
+import type { Git } from '../core/ports.ts';
+import type { SidecarSource } from '../core/pipeline.ts';
+import type { RepoRef, TrustClass } from '../core/run.ts';
+import type { CommandResult, Engine, ImageInfo } from './engine.ts';
+
+export interface Sidecars {
+  /**
+   * Resolves the image, pulling or building it when it is not here; concurrent callers share one build. The problem holds
+   * the last lines of what pull or build said.
+   */
+  resolve(request: SidecarRequest): Promise<Result<ImageInfo, string>>;
+  /** Forgets an image that turned out to be gone. */
+  forget(imageId: string): void;
+}
+
+export interface SidecarRequest {
+  readonly sidecar: SidecarSource;
+  readonly repo: RepoRef;
+  readonly sha: string;
+  readonly trust: TrustClass;
+  /** Folder with the sha's files, for builds. */
+  readonly checkout: string;
+  readonly say: (text: string) => void;
+}
+
+/** A moving tag is looked at again after this time. */
+const REMEMBER_MS = 10 * 60_000;
+
+export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number): Sidecars {
+  const known = new Map<string, { readonly image: ImageInfo; readonly until: number }>();
+  const underWay = new Map<string, Promise<Result<ImageInfo, string>>>();
+
+  async function find(reference: string, make: () => Promise<CommandResult>): Promise<Result<ImageInfo, string>> {
+    const here = await engine.image(reference);
+    if (here !== undefined) return success(here);
+    const made = await make();
+    const image = made.ok ? await engine.image(reference) : undefined;
+    if (image !== undefined) return success(image);
+    return failed(made.ok ? `the engine has no image ${reference} after making it` : made.lastLines);
+  }
+
+  function once(reference: string, make: () => Promise<CommandResult>): Promise<Result<ImageInfo, string>> {
+    const remembered = known.get(reference);
+    if (remembered !== undefined && remembered.until > monotonicMs()) return Promise.resolve(success(remembered.image));
+    const running = underWay.get(reference);
+    if (running !== undefined) return running;
+    const work = find(reference, make)
+      .then((found) => {
+        if (found.ok) known.set(reference, { image: found.value, until: monotonicMs() + REMEMBER_MS });
+        return found;
+      })
+      .finally(() => underWay.delete(reference));
+    underWay.set(reference, work);
+    return work;
+  }
+
+  return {
+    async resolve({ sidecar, repo, sha, trust, checkout, say }) {
+      if (sidecar.kind === 'image') {
+        return once(sidecar.image, () => {
+          say(`pulling image ${sidecar.image}\n`);
+          return engine.pull(sidecar.image, say);
+        });
+      }
+      const [context, file] = await Promise.all([sidecar.context, sidecar.file].map((path) => git.objectId(repo, sha, path)));
+      if (context === undefined) return failed(`there is no folder ${sidecar.context} in this commit (sidecar.build.context)`);
+      if (file === undefined) return failed(`there is no file ${sidecar.file} in this commit (sidecar.build.file)`);
+      const inputs = JSON.stringify([repo.id, trust, context, file, sidecar.file]);
+      const tag = `hearth/sidecar:${createHash('sha256').update(inputs).digest('hex').slice(0, 24)}`;
+      return once(tag, () => {
+        say(`building the sidecar from ${sidecar.file}\n`);
+        return engine.build({ tag, context: join(checkout, sidecar.context), file: join(checkout, sidecar.file) }, say);
+      });
+    },
+    forget(imageId) {
+      for (const [reference, { image }] of known) if (image.id === imageId) known.delete(reference);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+/** The slots of this worker: which are warm and idle, which are held, and when one is started, kept or removed. */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Random } from '../core/ports.ts';
+import { readRecord, reattachSlot, removeSlot, startSlot, type Slot, type SlotParts, type SlotSpec } from './slot.ts';
+
+export interface SlotPool {
+  /** A slot of this spec, warm if there is one. Rejects with the engine's words when none can be started. */
+  acquire(spec: SlotSpec): Promise<Slot>;
+  /** The slot that an earlier process gave to a job, or undefined when it is gone. */
+  adopted(slotId: string): Slot | undefined;
+  /** Back to the idle ones. */
+  giveBack(slot: Slot): void;
+  /** Removes a slot: after a single use, or because something in it could not be ended. May be repeated. */
+  remove(slot: Slot): Promise<void>;
+  /** Starts a replacement in the background, so that the next job of this spec finds a warm one. */
+  warmUp(spec: SlotSpec): void;
+  /**
+   * Takes over the slots on disk. `isNeeded` says which of those that hold a job's folder still matter; all other used
+   * ones, and every container of ours without a slot, are removed. Call once, before the first `acquire`.
+   */
+  takeOver(isNeeded: (slot: Slot) => Promise<boolean>, isUnused: (slot: Slot) => Promise<boolean>): Promise<void>;
+  counts(): { readonly idle: number; readonly held: number; readonly starting: number };
+  /** Lets go of all slots; containers stay. */
+  close(): Promise<void>;
+}
+
+export interface SlotPoolOptions extends SlotParts {
+  readonly random: Random;
+  /** Most idle slots that are kept, over all specs; the least recently used goes first. */
+  readonly maxIdle: number;
+  /** Called when work in the background fails; the pool goes on without that slot. */
+  readonly onError: (error: unknown) => void;
+}
+
+export function openSlotPool(options: SlotPoolOptions): SlotPool {
+  const idle: Slot[] = []; // least recently used first
+  const held = new Map<string, Slot>();
+  const starting = new Set<Promise<unknown>>();
+  const removing = new Map<string, Promise<void>>();
+
+  const keyOf = (spec: SlotSpec): string => JSON.stringify(spec);
+
+  async function start(spec: SlotSpec): Promise<Slot> {
+    const started = startSlot(options, options.random.hex(6), spec);
+    starting.add(started);
+    try {
+      return await started;
+    } finally {
+      starting.delete(started);
+    }
+  }
+
+  function remove(slot: Slot): Promise<void> {
+    held.delete(slot.id);
+    const known = removing.get(slot.id);
+    if (known !== undefined) return known;
+    slot.detach();
+    const work = removeSlot(options.engine, slot.directory, slot.record.containerId).finally(() => removing.delete(slot.id));
+    removing.set(slot.id, work);
+    return work;
+  }
+
+  function inBackground(work: Promise<unknown>): void {
+    work.catch(options.onError);
+  }
+
+  function trim(): void {
+    while (idle.length > options.maxIdle) {
+      const oldest = idle.shift();
+      if (oldest !== undefined) inBackground(remove(oldest));
+    }
+  }
+
+  return {
+    async acquire(spec) {
+      const key = keyOf(spec);
+      for (let index = idle.length - 1; index >= 0; index--) {
+        const slot = idle[index];
+        if (slot === undefined || keyOf(slot.record.spec) !== key) continue;
+        idle.splice(index, 1);
+        if (slot.isAlive()) {
+          held.set(slot.id, slot);
+          return slot;
+        }
+        inBackground(remove(slot));
+      }
+      const slot = await start(spec);
+      held.set(slot.id, slot);
+      return slot;
+    },
+    adopted: (slotId) => held.get(slotId),
+    giveBack(slot) {
+      if (!held.delete(slot.id)) return;
+      idle.push(slot);
+      trim();
+    },
+    remove,
+    warmUp(spec) {
+      const key = keyOf(spec);
+      if (idle.some((slot) => keyOf(slot.record.spec) === key)) return;
+      inBackground(
+        start(spec).then((slot) => {
+          idle.push(slot);
+          trim();
+        }),
+      );
+    },
+    async takeOver(isNeeded, isUnused) {
+      await mkdir(options.root, { recursive: true, mode: 0o700 });
+      for (const id of await readdir(options.root)) {
+        const directory = join(options.root, id);
+        const slot = await reattachSlot(directory);
+        if (slot === undefined) {
+          const record = await readRecord(directory);
+          await options.engine.remove(record === undefined ? [`hearth-${id}`] : [record.containerId]);
+          await rm(directory, { recursive: true, force: true });
+        } else if (await isNeeded(slot)) {
+          held.set(slot.id, slot);
+        } else if (await isUnused(slot)) {
+          idle.push(slot);
+        } else {
+          await remove(slot);
+        }
+      }
+      const ours = new Set([...held.values(), ...idle].map((slot) => slot.record.containerId));
+      await options.engine.remove((await options.engine.list(options.label)).filter((id) => !ours.has(id)));
+      trim();
+    },
+    counts: () => ({ idle: idle.length, held: held.size, starting: starting.size }),
+    async close() {
+      await Promise.allSettled([...starting, ...removing.values()]);
+      for (const slot of [...idle, ...held.values()]) slot.detach();
+    },
+  };
+}

@@ -1,0 +1,166 @@
+/** Workspaces: what a job sees at /work. Two strategies with one behaviour; which one this host can do is probed once. */
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { failed, success, type Result } from '../core/result.ts';
+import type { MountHelper } from './mount-helper.ts';
+import { isErrno } from './safe-read.ts';
+import type { Slot } from './slot.ts';
+
+export interface Workspaces {
+  readonly strategy: 'overlay' | 'copy';
+  /** Why this strategy, for `/health`. */
+  readonly reason: string;
+  /** Gives the slot's next job a fresh view of the lowers (topmost first). On failure nothing is left mounted. */
+  mount(slot: Slot, n: number, lowers: readonly string[]): Promise<Result<void, WorkspaceTrouble>>;
+  /**
+   * Copies paths of the workspace into the folder `target`, which must be empty. Only after the job has ended: then nobody
+   * can change them meanwhile. A path that leads through a symbolic link is refused; one that is absent is left out.
+   */
+  capture(slot: Slot, n: number, paths: readonly string[], target: string): Promise<Result<readonly string[], WorkspaceTrouble>>;
+  /** Takes the view away and frees its scratch. A workspace that something still holds condemns the slot. */
+  unmount(slot: Slot, n: number): Promise<Result<void, WorkspaceTrouble>>;
+  /** Frees the scratch of a slot whose container is gone. May be repeated. */
+  discard(slotId: string): Promise<void>;
+}
+
+export interface WorkspaceTrouble {
+  readonly kind: 'disk' | 'held' | 'bad-path' | 'failed';
+  readonly message: string;
+}
+
+const EBUSY = 16;
+const ENOSPC = 28;
+
+/**
+ * Finds out by trying which strategy works here: overlay needs root, a kernel that lets it, and a scratch folder on a
+ * filesystem that can hold an upper layer.
+ */
+export async function openWorkspaces(scratch: string, helper: MountHelper | undefined): Promise<Workspaces> {
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  if (helper === undefined) return copies('Hearth does not run as root, so it cannot mount overlays');
+  const probe = join(scratch, 'probe');
+  await rm(probe, { recursive: true, force: true });
+  const [upper, work, lower] = ['u', 'w', 'l'].map((name) => join(probe, name)) as [string, string, string];
+  await Promise.all([upper, work, lower].map((path) => mkdir(path, { recursive: true })));
+  const possible = await helper.probe({ upper, work, lowers: [lower] });
+  await rm(probe, { recursive: true, force: true });
+  if (!possible.ok) return copies(`the kernel refused an overlay (${possible.problem.step}: ${possible.problem.message})`);
+  return overlays(scratch, helper);
+}
+
+function overlays(scratch: string, helper: MountHelper): Workspaces {
+  const folderOf = (slot: Slot, n: number): string => join(scratch, `${slot.id}.${n}`);
+  return {
+    strategy: 'overlay',
+    reason: 'root and the kernel allow overlays',
+    async mount(slot, n, lowers) {
+      const folder = folderOf(slot, n);
+      // A retry gets a fresh upper: one that was mounted `volatile` may not be used a second time.
+      await rm(folder, { recursive: true, force: true });
+      const [upper, work] = [join(folder, 'u'), join(folder, 'w')];
+      try {
+        await mkdir(folder, { mode: 0o700 });
+        await mkdir(upper, { mode: 0o755 });
+        await mkdir(work, { mode: 0o700 });
+      } catch (error) {
+        return failed(describe(error));
+      }
+      const mounted = await helper.mount(slot.record.process, { upper, work, lowers });
+      if (mounted.ok) return mounted;
+      await rm(folder, { recursive: true, force: true });
+      const { step, message, errno } = mounted.problem;
+      return failed({ kind: errno === ENOSPC ? 'disk' : 'failed', message: `the workspace could not be mounted: ${step}: ${message}` });
+    },
+    capture: (slot, _n, paths, target) => copyOut(`/proc/${slot.record.process.pid}/root/work`, paths, target),
+    async unmount(slot, n) {
+      const gone = await helper.unmount(slot.record.process);
+      if (!gone.ok) {
+        const kind = gone.problem.errno === EBUSY ? 'held' : 'failed';
+        return failed({ kind, message: `the workspace could not be unmounted: ${gone.problem.message}` });
+      }
+      await rm(folderOf(slot, n), { recursive: true, force: true });
+      return success(undefined);
+    },
+    async discard(slotId) {
+      const names = (await readdir(scratch)).filter((name) => name.startsWith(`${slotId}.`));
+      await Promise.all(names.map((name) => rm(join(scratch, name), { recursive: true, force: true })));
+    },
+  };
+}
+
+function copies(reason: string): Workspaces {
+  const folderOf = (slot: Slot): string => join(slot.directory, 'work');
+  return {
+    strategy: 'copy',
+    reason,
+    async mount(slot, _n, lowers) {
+      await empty(folderOf(slot));
+      for (const lower of [...lowers].reverse()) {
+        const copied = await copyTree(`${lower}/.`, folderOf(slot));
+        if (!copied.ok) return copied;
+      }
+      return success(undefined);
+    },
+    capture: (slot, _n, paths, target) => copyOut(folderOf(slot), paths, target),
+    async unmount(slot) {
+      await empty(folderOf(slot));
+      return success(undefined);
+    },
+    discard: () => Promise.resolve(),
+  };
+}
+
+async function empty(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+async function copyOut(
+  root: string,
+  paths: readonly string[],
+  target: string,
+): Promise<Result<readonly string[], WorkspaceTrouble>> {
+  const found: string[] = [];
+  for (const path of paths) {
+    const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+    const kind = await walk(root, parts);
+    if (kind === 'absent') continue;
+    if (kind === 'link') return failed({ kind: 'bad-path', message: `${path} leads through a symbolic link; name the real folder` });
+    const parent = join(target, ...parts.slice(0, -1));
+    await mkdir(parent, { recursive: true });
+    const copied = await copyTree(join(root, ...parts), parent);
+    if (!copied.ok) return copied;
+    found.push(path);
+  }
+  return success(found);
+}
+
+/** The host must not follow a link that a job made: every folder on the way has to be a real one. */
+async function walk(root: string, parts: readonly string[]): Promise<'found' | 'absent' | 'link'> {
+  if (parts.includes('..') || parts.length === 0) return 'link';
+  let at = root;
+  for (const [index, part] of parts.entries()) {
+    at = join(at, part);
+    try {
+      const stat = await lstat(at);
+      if (index < parts.length - 1 && !stat.isDirectory()) return stat.isSymbolicLink() ? 'link' : 'absent';
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'absent';
+      throw error;
+    }
+  }
+  return 'found';
+}
+
+/** `cp` keeps links, modes, times and holes, never follows a link, and shares blocks where the filesystem can. */
+async function copyTree(source: string, target: string): Promise<Result<void, WorkspaceTrouble>> {
+  const copied = await execa('cp', ['-a', '--reflink=auto', '--', source, target], { reject: false, stdin: 'ignore' });
+  if (!copied.failed) return success(undefined);
+  const full = copied.stderr.includes('No space left on device');
+  return failed({ kind: full ? 'disk' : 'failed', message: `copying failed: ${copied.stderr.split('\n')[0] ?? ''}` });
+}
+
+function describe(error: unknown): WorkspaceTrouble {
+  const message = error instanceof Error ? error.message : String(error);
+  return { kind: isErrno(error, 'ENOSPC', 'EDQUOT') ? 'disk' : 'failed', message };
+}
