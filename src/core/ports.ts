@@ -188,6 +188,8 @@ export interface Executor {
    * with that outcome after the last process is dead. `detach` makes it return undefined at once and leave the job running.
    */
   execute(claim: Claim, signals: ExecutionSignals): Promise<Finish | undefined>;
+  /** Frees what the attempt held: its slot, workspace and layers. Called after its outcome is on disk. May be repeated. */
+  release(claim: Claim): Promise<void>;
   /** Removes what belongs to no unfinished claim. Called at start, after the claims were read. May be repeated. */
   sweep(claims: readonly Claim[]): Promise<void>;
 }

@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '../core/ports.ts';
+import { jobNumbers } from './slot-files.ts';
 import { readRecord, reattachSlot, removeSlot, startSlot, type Slot, type SlotParts, type SlotSpec } from './slot.ts';
 
 export interface SlotPool {
@@ -16,11 +17,14 @@ export interface SlotPool {
   /** Starts a replacement in the background, so that the next job of this spec finds a warm one. */
   warmUp(spec: SlotSpec): void;
   /**
-   * Takes over the slots on disk. `isNeeded` says which of those that hold a job's folder still matter; all other used
-   * ones, and every container of ours without a slot, are removed. Call once, before the first `acquire`.
+   * Takes over the slots on disk: `needed` ones are held for the jobs in them, clean ones are idle again, and all others
+   * are removed, as is every container of ours without a slot. Of a needed slot whose container is gone the folder stays:
+   * it proves that the job was begun. Call once, before the first `acquire`.
    */
-  takeOver(isNeeded: (slot: Slot) => Promise<boolean>, isUnused: (slot: Slot) => Promise<boolean>): Promise<void>;
+  takeOver(needed: ReadonlySet<string>): Promise<void>;
   counts(): { readonly idle: number; readonly held: number; readonly starting: number };
+  /** Ids of the slots that are idle or held. */
+  ids(): readonly string[];
   /** Lets go of all slots; containers stay. */
   close(): Promise<void>;
 }
@@ -106,7 +110,7 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
         }),
       );
     },
-    async takeOver(isNeeded, isUnused) {
+    async takeOver(needed) {
       await mkdir(options.root, { recursive: true, mode: 0o700 });
       for (const id of await readdir(options.root)) {
         const directory = join(options.root, id);
@@ -114,10 +118,10 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
         if (slot === undefined) {
           const record = await readRecord(directory);
           await options.engine.remove(record === undefined ? [`hearth-${id}`] : [record.containerId]);
-          await rm(directory, { recursive: true, force: true });
-        } else if (await isNeeded(slot)) {
+          if (!needed.has(id)) await rm(directory, { recursive: true, force: true });
+        } else if (needed.has(id)) {
           held.set(slot.id, slot);
-        } else if (await isUnused(slot)) {
+        } else if ((await jobNumbers(directory)).length === 0) {
           idle.push(slot);
         } else {
           await remove(slot);
@@ -127,6 +131,7 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
       await options.engine.remove((await options.engine.list(options.label)).filter((id) => !ours.has(id)));
       trim();
     },
+    ids: () => [...idle.map((slot) => slot.id), ...held.keys()],
     counts: () => ({ idle: idle.length, held: held.size, starting: starting.size }),
     async close() {
       await Promise.allSettled([...starting, ...removing.values()]);

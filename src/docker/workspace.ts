@@ -18,10 +18,12 @@ export interface Workspaces {
    * can change them meanwhile. A path that leads through a symbolic link is refused; one that is absent is left out.
    */
   capture(slot: Slot, n: number, paths: readonly string[], target: string): Promise<Result<readonly string[], WorkspaceTrouble>>;
-  /** Takes the view away and frees its scratch. A workspace that something still holds condemns the slot. */
+  /** Takes the view away and frees its scratch; may be repeated. A workspace that something still holds condemns the slot. */
   unmount(slot: Slot, n: number): Promise<Result<void, WorkspaceTrouble>>;
   /** Frees the scratch of a slot whose container is gone. May be repeated. */
   discard(slotId: string): Promise<void>;
+  /** Frees the scratch of every slot but these. Call at start. */
+  sweep(slotIds: ReadonlySet<string>): Promise<void>;
 }
 
 export interface WorkspaceTrouble {
@@ -30,6 +32,7 @@ export interface WorkspaceTrouble {
 }
 
 const EBUSY = 16;
+const EINVAL = 22;
 const ENOSPC = 28;
 
 /**
@@ -51,6 +54,10 @@ export async function openWorkspaces(scratch: string, helper: MountHelper | unde
 
 function overlays(scratch: string, helper: MountHelper): Workspaces {
   const folderOf = (slot: Slot, n: number): string => join(scratch, `${slot.id}.${n}`);
+  async function removeScratch(isGone: (name: string) => boolean): Promise<void> {
+    const names = (await readdir(scratch)).filter(isGone);
+    await Promise.all(names.map((name) => rm(join(scratch, name), { recursive: true, force: true })));
+  }
   return {
     strategy: 'overlay',
     reason: 'root and the kernel allow overlays',
@@ -75,7 +82,8 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
     capture: (slot, _n, paths, target) => copyOut(`/proc/${slot.record.process.pid}/root/work`, paths, target),
     async unmount(slot, n) {
       const gone = await helper.unmount(slot.record.process);
-      if (!gone.ok) {
+      // EINVAL: nothing is mounted there, as after a process that died right after unmounting.
+      if (!gone.ok && gone.problem.errno !== EINVAL) {
         const kind = gone.problem.errno === EBUSY ? 'held' : 'failed';
         return failed({ kind, message: `the workspace could not be unmounted: ${gone.problem.message}` });
       }
@@ -83,8 +91,10 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
       return success(undefined);
     },
     async discard(slotId) {
-      const names = (await readdir(scratch)).filter((name) => name.startsWith(`${slotId}.`));
-      await Promise.all(names.map((name) => rm(join(scratch, name), { recursive: true, force: true })));
+      await removeScratch((name) => name.startsWith(`${slotId}.`));
+    },
+    async sweep(slotIds) {
+      await removeScratch((name) => !slotIds.has(name.split('.')[0] ?? ''));
     },
   };
 }
@@ -108,6 +118,7 @@ function copies(reason: string): Workspaces {
       return success(undefined);
     },
     discard: () => Promise.resolve(),
+    sweep: () => Promise.resolve(),
   };
 }
 

@@ -1,0 +1,144 @@
+/** Dependency layers of a job: found under their key, or built by running the cache's install command in a slot. */
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stepEnv } from '../core/job-env.ts';
+import { error, type Outcome } from '../core/outcome.ts';
+import type { Claim, Clock, ExecutionSignals } from '../core/ports.ts';
+import { Ended } from './ended.ts';
+import type { HeldLayer, Layers } from './layers.ts';
+import type { Prepared, WantedLayer } from './preparation.ts';
+import type { Masker } from './raw-log.ts';
+import { endJob, runSteps } from './slot-job.ts';
+import { jobDirectory } from './slot-files.ts';
+import type { SlotPool } from './slot-pool.ts';
+import type { Workspaces } from './workspace.ts';
+import type { Slot } from './slot.ts';
+
+export interface DependencyLayerParts {
+  readonly layers: Layers;
+  readonly slots: SlotPool;
+  readonly workspaces: Workspaces;
+  readonly clock: Clock;
+  readonly masker: () => Masker;
+  readonly logBytes: number;
+  readonly graceMs: number;
+  readonly user: () => { readonly uid: number; readonly gid: number; readonly handOver: boolean; readonly home: string };
+}
+
+/** Topmost first. The caller releases them; on failure none is left held. */
+export async function holdLayers(
+  parts: DependencyLayerParts,
+  claim: Claim,
+  prepared: Prepared,
+  signals: ExecutionSignals,
+  say: (text: string) => void,
+): Promise<readonly HeldLayer[]> {
+  const held: HeldLayer[] = [];
+  try {
+    for (const wanted of prepared.wanted) {
+      const id = { repoId: claim.run.repo.id, trust: claim.run.trust, key: wanted.key };
+      const layer = await parts.layers.acquire(id, (target) => build(parts, claim, prepared, wanted, signals, say, target));
+      say(`cache ${wanted.name}: ${layer.hit ? 'hit' : 'built'} ${wanted.key.slice(0, 12)}\n`);
+      held.unshift(layer);
+    }
+    return held;
+  } catch (cause) {
+    for (const layer of held) layer.release();
+    throw cause;
+  }
+}
+
+async function build(
+  parts: DependencyLayerParts,
+  claim: Claim,
+  prepared: Prepared,
+  wanted: WantedLayer,
+  signals: ExecutionSignals,
+  say: (text: string) => void,
+  target: string,
+): Promise<void> {
+  say(`cache ${wanted.name}: miss ${wanted.key.slice(0, 12)}, installing\n`);
+  const slot = await parts.slots.acquire(prepared.spec);
+  let reusable = false;
+  try {
+    const n = slot.nextNumber();
+    const mounted = await parts.workspaces.mount(slot, n, [prepared.checkout.path]);
+    if (!mounted.ok) throw new Ended(error(mounted.problem.kind === 'disk' ? 'disk' : 'lost_slot', mounted.problem.message));
+    await install(parts, claim, wanted, signals, slot, n, say);
+    await mkdir(target, { mode: 0o755 });
+    const captured = await parts.workspaces.capture(slot, n, wanted.cache.paths, target);
+    if (!captured.ok) {
+      throw new Ended(error(captured.problem.kind === 'disk' ? 'disk' : 'config', `cache ${wanted.name}: ${captured.problem.message}`));
+    }
+    if (captured.value.length === 0) {
+      const paths = wanted.cache.paths.join(', ');
+      throw new Ended(error('config', `cache ${wanted.name}: install made none of its paths (${paths}); correct \`paths\` or \`install\``));
+    }
+    reusable = (await parts.workspaces.unmount(slot, n)).ok && claim.run.trust === 'T1';
+  } finally {
+    if (reusable) parts.slots.giveBack(slot);
+    else {
+      await parts.slots.remove(slot);
+      await parts.workspaces.discard(slot.id);
+    }
+  }
+}
+
+async function install(
+  parts: DependencyLayerParts,
+  { job, run, context }: Claim,
+  wanted: WantedLayer,
+  signals: ExecutionSignals,
+  slot: Slot,
+  n: number,
+  say: (text: string) => void,
+): Promise<void> {
+  const step = { name: `install ${wanted.name}`, run: wanted.cache.install, env: {}, workingDirectory: '.' };
+  const user = parts.user();
+  const last = await runSteps({
+    slot,
+    n,
+    steps: [step],
+    timeoutMs: job.spec.timeoutMs,
+    graceMs: parts.graceMs,
+    monotonicMs: () => parts.clock.monotonicMs(),
+    requestOf: (_step, earlier, leftMs) => ({
+      timeoutMs: leftMs,
+      graceMs: parts.graceMs,
+      logBytes: parts.logBytes,
+      ...user,
+      workingDirectory: '/work',
+      banner: '',
+      script: step.run,
+      // The key does not know the job's own environment, so the layer may not depend on it either.
+      env: stepEnv({ run, context, job: { ...job, spec: { ...job.spec, env: {} } }, step, imageEnv: slot.record.spec.imageEnv, home: user.home, earlier }),
+    }),
+    started: () => undefined,
+    stop: signals.stop,
+    detach: signals.detach,
+  });
+  await endJob(slot, n, signals.detach);
+  await copyOutput(join(jobDirectory(slot.directory, n), 'log'), parts.masker(), say);
+  if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
+  if (last.end.kind === 'timeout') {
+    throw new Ended({ result: 'failure', reason: 'timeout', message: `${step.name}: timed out` });
+  }
+  if (last.end.kind !== 'exit' || last.end.code !== 0) {
+    const exitCode = last.end.kind === 'exit' ? last.end.code : 1;
+    throw new Ended({ result: 'failure', reason: 'exit', message: `${step.name}: exit ${exitCode}`, exitCode });
+  }
+}
+
+/** Only the end of what an install said is of interest. */
+async function copyOutput(path: string, masker: Masker, say: (text: string) => void): Promise<void> {
+  const limit = 256 * 1024;
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(Math.min(size, limit));
+    await file.read(buffer, 0, buffer.length, Math.max(0, size - limit));
+    say(Buffer.concat([masker.push(buffer), masker.flush()]).toString('utf8'));
+  } finally {
+    await file.close();
+  }
+}

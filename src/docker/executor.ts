@@ -1,0 +1,293 @@
+/** The Executor port over Docker: the phases of one attempt in order, and clean-up whatever happens. */
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import type { JobId } from '../core/job.ts';
+import { stepEnv } from '../core/job-env.ts';
+import { error, type Outcome } from '../core/outcome.ts';
+import type { Claim, Clock, ExecutionSignals, Executor, Finish, Git, JobLogs, JobLogWriter } from '../core/ports.ts';
+import { oomKills } from './cgroup.ts';
+import type { Engine } from './engine.ts';
+import { holdLayers } from './dependency-layers.ts';
+import { Ended } from './ended.ts';
+import type { HeldLayer, Layers } from './layers.ts';
+import { jobOutcome } from './job-outcome.ts';
+import { prepare, type Prepared } from './preparation.ts';
+import { copyRawLog, type Masker } from './raw-log.ts';
+import { isErrno } from './safe-read.ts';
+import type { Sidecars } from './sidecars.ts';
+import { endJob, runSteps } from './slot-job.ts';
+import { jobDirectory } from './slot-files.ts';
+import type { SlotPool } from './slot-pool.ts';
+import { SlotLost, type Slot } from './slot.ts';
+import { allTickets, removeSlotFolder, removeTicket, writeTicket, type Ticket } from './ticket.ts';
+import type { Workspaces } from './workspace.ts';
+
+export interface ExecutorParts {
+  readonly engine: Engine;
+  readonly git: Git;
+  readonly logs: JobLogs;
+  readonly clock: Clock;
+  readonly slots: SlotPool;
+  /** Where the slots' control directories are. */
+  readonly slotsRoot: string;
+  readonly workspaces: Workspaces;
+  readonly checkouts: Layers;
+  readonly layers: Layers;
+  readonly sidecars: Sidecars;
+  /** A fresh masker for one log. */
+  readonly masker: () => Masker;
+  /** Cap of a job's output in bytes. */
+  readonly logBytes: number;
+  /** Between TERM and KILL. */
+  readonly graceMs: number;
+  /** Called when clean-up in the background fails. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** In strategy `copy` jobs run as this user, since their control files can only be hidden by their modes there. */
+const UNPRIVILEGED = 65532;
+
+/** One attempt under way in its slot. */
+interface Placement {
+  readonly slot: Slot;
+  readonly ticket: Ticket;
+  readonly held: readonly HeldLayer[];
+}
+
+export function dockerExecutor(parts: ExecutorParts): Executor {
+  const placements = new Map<JobId, Placement>();
+  /** Tickets that an earlier process left, by job and attempt. */
+  const recovered = new Map<string, Ticket>();
+
+  async function execute(claim: Claim, signals: ExecutionSignals): Promise<Finish | undefined> {
+    const { job, run } = claim;
+    const log = await parts.logs.open(run.id, job.id, job.attempt);
+    try {
+      return await attempt(claim, signals, log);
+    } catch (cause) {
+      if (signals.detach.aborted) return undefined;
+      const outcome = await outcomeOf(cause, signals);
+      await log.append(Buffer.from(`\nhearth: ${outcome.message}\n`)).catch(parts.onError);
+      return { outcome, evidence: null };
+    } finally {
+      await log.close();
+    }
+  }
+
+  async function attempt(claim: Claim, signals: ExecutionSignals, log: JobLogWriter): Promise<Finish | undefined> {
+    const placement = findPlacement(claim) ?? (await place(claim, signals, log));
+    placements.set(claim.job.id, placement);
+    try {
+      return await runPlaced(claim, signals, log, placement);
+    } catch (cause) {
+      // The slot is gone or does not obey: nothing in it may be trusted or used again, and nothing in it may live on.
+      if (!signals.detach.aborted) await removeWithScratch(placement.slot);
+      throw cause;
+    }
+  }
+
+  /** Where this attempt was begun, by this process or an earlier one; undefined when no command of it was started. */
+  function findPlacement({ job }: Claim): Placement | undefined {
+    const known = placements.get(job.id);
+    if (known?.ticket.attempt === job.attempt) return known;
+    const ticket = recovered.get(keyOf(job));
+    if (ticket === undefined) {
+      const bootedAt = parts.clock.now().getTime() - uptime() * 1000;
+      if (job.timings.claimedAt !== null && job.timings.claimedAt.getTime() >= bootedAt) return undefined;
+      throw new Ended(error('lost_slot', 'the machine was started anew while this job was under way'));
+    }
+    const slot = parts.slots.adopted(ticket.slotId);
+    if (slot === undefined) throw new SlotLost('its container was gone when Hearth came back');
+    return { slot, ticket, held: [] };
+  }
+
+  async function place(claim: Claim, signals: ExecutionSignals, log: JobLogWriter): Promise<Placement> {
+    const prelude = writePrelude(log);
+    const { say } = prelude;
+    const prepared = await prepare({ ...parts, copies: parts.workspaces.strategy === 'copy' }, claim, say);
+    if (!prepared.ok) throw new Ended(prepared.problem);
+    const held: HeldLayer[] = [prepared.value.checkout];
+    try {
+      proceed(signals);
+      held.unshift(...(await holdLayers({ ...parts, user }, claim, prepared.value, signals, say)));
+      proceed(signals);
+      await prelude.written();
+      return await enterSlot(claim, signals, log, prepared.value, held);
+    } catch (cause) {
+      for (const layer of held) layer.release();
+      throw cause;
+    }
+  }
+
+  async function enterSlot(
+    { job, run }: Claim,
+    signals: ExecutionSignals,
+    log: JobLogWriter,
+    prepared: Prepared,
+    held: readonly HeldLayer[],
+  ): Promise<Placement> {
+    const slot = await parts.slots.acquire(prepared.spec).catch((cause: unknown) => {
+      parts.sidecars.forget(prepared.image.id);
+      throw new Ended(error('image', `no slot could be started: ${messageOf(cause)}`));
+    });
+    try {
+      proceed(signals);
+      const n = slot.nextNumber();
+      const mounted = await parts.workspaces.mount(slot, n, held.map((layer) => layer.path));
+      if (!mounted.ok) {
+        const { kind, message } = mounted.problem;
+        throw new Ended(error(kind === 'disk' ? 'disk' : 'lost_slot', message));
+      }
+      const kills = (await oomKills(slot.record.process.pid)) ?? 0;
+      const ids = { runId: run.id, jobId: job.id, attempt: job.attempt };
+      const ticket: Ticket = { ...ids, slotId: slot.id, n, preludeBytes: log.bytes, oomKills: kills };
+      await writeTicket(parts.slotsRoot, ticket);
+      return { slot, ticket, held };
+    } catch (cause) {
+      await parts.slots.remove(slot);
+      throw cause;
+    }
+  }
+
+  async function runPlaced(
+    claim: Claim,
+    signals: ExecutionSignals,
+    log: JobLogWriter,
+    { slot, ticket }: Placement,
+  ): Promise<Finish> {
+    const { job, run, context } = claim;
+    const raw = copyRawLog(join(jobDirectory(slot.directory, ticket.n), 'log'), log, parts.masker(), log.bytes - ticket.preludeBytes);
+    const stopListening = slot.onLog(ticket.n, () => {
+      raw.catchUp().catch(parts.onError);
+    });
+    try {
+      const last = await runSteps({
+        slot,
+        n: ticket.n,
+        steps: job.spec.steps,
+        timeoutMs: job.spec.timeoutMs,
+        graceMs: parts.graceMs,
+        monotonicMs: () => parts.clock.monotonicMs(),
+        requestOf: (step, earlier, leftMs) => ({
+          timeoutMs: leftMs,
+          graceMs: parts.graceMs,
+          logBytes: parts.logBytes,
+          ...user(),
+          workingDirectory: join('/work', step.workingDirectory),
+          banner: `▸ ${step.name}\n`,
+          script: step.run,
+          env: stepEnv({ run, context, job, step, imageEnv: slot.record.spec.imageEnv, home: user().home, earlier }),
+        }),
+        started: () => {
+          signals.started(parts.clock.now());
+        },
+        stop: signals.stop,
+        detach: signals.detach,
+      });
+      const end = await endJob(slot, ticket.n, signals.detach);
+      const killed = ((await oomKills(slot.record.process.pid)) ?? 0) > ticket.oomKills;
+      const stopped = signals.stop.aborted ? (signals.stop.reason as Outcome) : null;
+      const { outcome, exitCode, trailer } = jobOutcome(last, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
+      await raw.finish(trailer);
+      const { sha256, bytes } = await log.finish();
+      const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
+      await freeWorkspace(slot, ticket.n, end.tampered);
+      return { outcome, evidence: exitCode === null ? null : { ...evidence, exitCode } };
+    } catch (cause) {
+      // What the job said before its slot was lost is still in the raw file.
+      await raw.catchUp().catch(parts.onError);
+      throw cause;
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** A slot whose workspace is still held, or whose supervisor was meddled with, must not be used again. */
+  async function freeWorkspace(slot: Slot, n: number, tampered: boolean): Promise<void> {
+    const unmounted = await parts.workspaces.unmount(slot, n);
+    if (!unmounted.ok) parts.onError(new Error(unmounted.problem.message));
+    if (!unmounted.ok || tampered) await removeWithScratch(slot);
+  }
+
+  /**
+   * A slot of the highest class goes back warm; any other is used once and replaced by a fresh one. The slot is idle
+   * again when the call returns, so that the job that is claimed next finds it.
+   */
+  async function release(claim: Claim): Promise<void> {
+    const placement = placements.get(claim.job.id);
+    placements.delete(claim.job.id);
+    const ticketOnly = recovered.get(keyOf(claim.job));
+    recovered.delete(keyOf(claim.job));
+    if (placement === undefined) {
+      if (ticketOnly !== undefined) await removeSlotFolder(parts.slotsRoot, ticketOnly);
+      return;
+    }
+    const { slot, ticket, held } = placement;
+    for (const layer of held) layer.release();
+    if (slot.isAlive() && slot.record.spec.trust === 'T1') {
+      parts.slots.giveBack(slot);
+      return removeTicket(parts.slotsRoot, ticket);
+    }
+    await removeWithScratch(slot);
+    parts.slots.warmUp(slot.record.spec);
+  }
+
+  /** The container first: a survivor in it may still write to the scratch. */
+  async function removeWithScratch(slot: Slot): Promise<void> {
+    await parts.slots.remove(slot);
+    await parts.workspaces.discard(slot.id);
+  }
+
+  async function sweep(claims: readonly Claim[]): Promise<void> {
+    const wanted = new Set(claims.map(({ job }) => keyOf(job)));
+    for (const ticket of await allTickets(parts.slotsRoot)) {
+      const key = keyOf({ id: ticket.jobId, attempt: ticket.attempt });
+      if (wanted.has(key)) recovered.set(key, ticket);
+    }
+    await parts.checkouts.sweep();
+    await parts.layers.sweep();
+    await parts.slots.takeOver(new Set([...recovered.values()].map(({ slotId }) => slotId)));
+    await parts.workspaces.sweep(new Set(parts.slots.ids()));
+  }
+
+  function user(): { readonly uid: number; readonly gid: number; readonly handOver: boolean; readonly home: string } {
+    if (parts.workspaces.strategy === 'overlay') return { uid: 0, gid: 0, handOver: false, home: '/root' };
+    return { uid: UNPRIVILEGED, gid: UNPRIVILEGED, handOver: true, home: '/tmp' };
+  }
+
+  async function outcomeOf(cause: unknown, signals: ExecutionSignals): Promise<Outcome> {
+    if (cause instanceof Ended) return cause.outcome;
+    if (isErrno(cause, 'ENOSPC', 'EDQUOT')) return error('disk', 'the disk is full; free some space and run the job again');
+    if (signals.stop.aborted) return signals.stop.reason as Outcome;
+    if (cause instanceof SlotLost) return error('lost_slot', `the slot was lost: ${cause.message}`);
+    parts.onError(cause);
+    return error('lost_slot', `Hearth could not run the job: ${messageOf(cause)}`);
+  }
+
+  return { execute, release, sweep };
+}
+
+function keyOf(job: Pick<Claim['job'], 'id' | 'attempt'>): string {
+  return `${job.id}.${job.attempt}`;
+}
+
+function proceed(signals: ExecutionSignals): void {
+  signals.detach.throwIfAborted();
+  if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
+}
+
+/** What Hearth itself says before the commands begin. Lines are appended in order; a failed write shows in `written`. */
+function writePrelude(log: JobLogWriter): { say(text: string): void; written(): Promise<void> } {
+  let tail = Promise.resolve();
+  return {
+    say(text) {
+      tail = tail.then(() => log.append(Buffer.from(text)));
+      tail.catch(() => undefined); // reported by `written`
+    },
+    written: () => tail,
+  };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,94 @@
+/**
+ * The worker: executes the jobs that the scheduler claimed for it. It holds nothing that matters in memory: after a
+ * restart the same claims are read again and each is re-attached.
+ */
+import type { JobId } from './core/job.ts';
+import type { Claim, Clock, Executor, Store, WorkerInfo } from './core/ports.ts';
+
+export interface WorkerParts {
+  readonly store: Store;
+  readonly executor: Executor;
+  readonly clock: Clock;
+  readonly leaseMs: number;
+  /** Read anew at every renewal, since slots come and go. */
+  readonly info: () => WorkerInfo;
+  /** A job started or ended: scheduler and reporter should look. */
+  readonly onChange: () => void;
+  readonly onError: (error: unknown, claim: Claim) => void;
+}
+
+export interface Worker extends AsyncDisposable {
+  /** Renews the lease. Call before the first tick and then every third of a lease. */
+  renew(): Promise<void>;
+  /** Takes over what an earlier process left. Call once, before the first tick. */
+  recover(): Promise<void>;
+  /** Starts claims that are new and stops those that are to end. */
+  tick(signal: AbortSignal): Promise<void>;
+}
+
+interface Execution {
+  readonly attempt: number;
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+/** Disposing detaches: jobs go on in their slots and the next process finds them. */
+export function createWorker(parts: WorkerParts): Worker {
+  const { store, executor, clock } = parts;
+  const executions = new Map<JobId, Execution>();
+  const detach = new AbortController();
+
+  async function run(claim: Claim, stop: AbortSignal): Promise<void> {
+    const { job } = claim;
+    const finish = await executor.execute(claim, {
+      stop,
+      detach: detach.signal,
+      started(at) {
+        store.jobStarted(job.id, job.attempt, at).then(parts.onChange, (error: unknown) => {
+          parts.onError(error, claim);
+        });
+      },
+    });
+    if (finish === undefined) return;
+    await store.finishJob(job.id, job.attempt, finish.outcome, finish.evidence, clock.now());
+    const released = executor.release(claim);
+    parts.onChange();
+    await released;
+  }
+
+  function begin(claim: Claim): void {
+    const stop = new AbortController();
+    const done = run(claim, stop.signal)
+      // The outcome could not be written: the claim stays, and the next tick takes it up again.
+      .catch((error: unknown) => {
+        parts.onError(error, claim);
+      })
+      .finally(() => executions.delete(claim.job.id));
+    executions.set(claim.job.id, { attempt: claim.job.attempt, stop, done });
+  }
+
+  return {
+    async renew() {
+      const now = clock.now();
+      await store.renewWorker(parts.info(), new Date(now.getTime() + parts.leaseMs), now);
+    },
+    async recover() {
+      await executor.sweep(await store.claimsOf(parts.info().id));
+    },
+    async tick(signal) {
+      for (const claim of await store.claimsOf(parts.info().id)) {
+        if (signal.aborted) return;
+        const running = executions.get(claim.job.id);
+        if (running === undefined) begin(claim);
+        const execution = executions.get(claim.job.id);
+        if (claim.stop !== null && execution?.attempt === claim.job.attempt && !execution.stop.signal.aborted) {
+          execution.stop.abort(claim.stop);
+        }
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      detach.abort(new Error('the worker was asked to leave'));
+      await Promise.all([...executions.values()].map(({ done }) => done));
+    },
+  };
+}
