@@ -1,0 +1,149 @@
+/** Text of a pipeline file → Pipeline, or everything that is wrong with it. */
+import { normalPath, normalVolumePath } from './pipeline-paths.ts';
+import { DEFAULT_SHM_BYTES, DEFAULT_TIMEOUT_MS, type BranchFilter, type CacheSpec, type JobSpec, type Pipeline, type Sidecar, type StepSpec, type Triggers } from './pipeline.ts';
+import { nodeAt, problemsOfIssues } from './pipeline-issues.ts';
+import { problemsOfRules } from './pipeline-rules.ts';
+import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } from './pipeline-schema.ts';
+import type { Problem } from './problem.ts';
+import { failed, success, type Result } from './result.ts';
+import { parseSize } from './size.ts';
+import { readYaml, type YamlNode } from './yaml-tree.ts';
+
+/** Where pipeline files lie; the first folder that has one counts, the others do not. */
+export const PIPELINE_FOLDERS = ['.hearth', 'ci/pipelines'] as const;
+
+export const DEFAULT_IMAGE = 'debian:bookworm-slim';
+
+export function isPipelineFile(path: string): boolean {
+  return /\.ya?ml$/.test(path);
+}
+
+/**
+ * Checks a file and fills in defaults. `file` is its path inside the repository: it gives the name where the file gives
+ * none, and stands in every problem. All problems come at once, in the order of the text, each with line and column.
+ * Never throws, whatever the text is.
+ */
+export function parsePipeline(text: string, file: string): Result<Pipeline, readonly Problem[]> {
+  const tree = readYaml(text);
+  if (!tree.ok) return failed(tree.problem.map((trouble) => ({ ...trouble, file })));
+  const root = tree.value;
+  if (root.value === null) {
+    return failed([{ code: 'empty-pipeline', message: 'The file is empty. Write at least one job below "jobs:".', file, position: root.position }]);
+  }
+  const checked = pipelineSchema.safeParse(root.value);
+  const problems = [...(checked.success ? [] : problemsOfIssues(checked.error.issues, root, file)), ...problemsOfRules(root, file)];
+  const name = nameIn(root.value) ?? stemOf(file);
+  if (!SAFE_STEM.test(name) && nameIn(root.value) === undefined) {
+    const message = `The file name gives no usable pipeline name. Add "name:" at the top of the file, or rename the file.`;
+    problems.push({ code: 'missing-key', message, file, position: root.position });
+  }
+  if (problems.length > 0 || !checked.success) return failed(inOrder(problems));
+  return success(pipelineOf(checked.data, root, name, file));
+}
+
+/** The name a file would have, also when the rest of it is broken; undefined when not even that can be told. */
+export function pipelineNameOf(text: string, file: string): string | undefined {
+  const tree = readYaml(text);
+  const given = tree.ok ? nameIn(tree.value.value) : undefined;
+  const name = given !== undefined && pipelineSchema.shape.name.safeParse(given).success ? given : stemOf(file);
+  return SAFE_STEM.test(name) || name === given ? name : undefined;
+}
+
+const SAFE_STEM = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
+
+function stemOf(file: string): string {
+  return (file.split('/').at(-1) ?? '').replace(/\.ya?ml$/, '');
+}
+
+function nameIn(value: unknown): string | undefined {
+  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string' ? value.name : undefined;
+}
+
+function inOrder(problems: readonly Problem[]): readonly Problem[] {
+  return problems.toSorted(
+    (a, b) => (a.position?.line ?? 0) - (b.position?.line ?? 0) || (a.position?.column ?? 0) - (b.position?.column ?? 0),
+  );
+}
+
+function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: string): Pipeline {
+  const env = envAt(root, ['env']);
+  return {
+    name,
+    file,
+    on: triggersOf(input.on),
+    sidecar: sidecarOf(input.sidecar),
+    phases: input.phases ?? [],
+    caches: Object.fromEntries(Object.entries(input.cache ?? {}).map(([cache, spec]) => [cache, cacheOf(spec)])),
+    // Not Object.keys: it moves names that are numbers to the front.
+    jobs: [...(nodeAt(root, ['jobs'])?.entries.keys() ?? [])].flatMap((job) => {
+      const spec = input.jobs[job];
+      return spec ? [jobOf(job, spec, root, env)] : [];
+    }),
+  };
+}
+
+function triggersOf(on: PipelineInput['on']): Triggers {
+  if (on === undefined) return { push: {}, pull_request: {} };
+  if (typeof on === 'string' || Array.isArray(on)) return Object.fromEntries(listOf(on).map((event) => [event, {}]));
+  return Object.fromEntries(
+    Object.entries(on).map(([event, filter]): [string, BranchFilter] => [event, filter?.branches === undefined ? {} : { branches: listOf(filter.branches) }]),
+  );
+}
+
+function sidecarOf(input: PipelineInput['sidecar']): Sidecar {
+  const limits = {
+    shmBytes: parseSize(input?.['shm-size'] ?? DEFAULT_SHM_BYTES) ?? DEFAULT_SHM_BYTES,
+    ...(input?.memory === undefined ? {} : { memoryBytes: parseSize(input.memory) ?? 0 }),
+  };
+  if (!input?.build) return { kind: 'image', image: input?.image ?? DEFAULT_IMAGE, ...limits };
+  const context = normalPath(input.build.context ?? '.');
+  const file = normalPath(input.build.file ?? `${context}/Dockerfile`);
+  return { kind: 'build', context, file, ...limits };
+}
+
+function cacheOf(input: CacheInput): CacheSpec {
+  if (input.volume !== undefined) return { kind: 'volume', path: normalVolumePath(input.volume) };
+  const { key = [], paths = [], install = '' } = input;
+  return { kind: 'layer', key: listOf(key).map(normalPath), paths: listOf(paths).map(normalPath), install };
+}
+
+function jobOf(name: string, input: JobInput, root: YamlNode, env: Readonly<Record<string, string>>): JobSpec {
+  const path = ['jobs', name];
+  const steps = input.steps ?? [{ run: input.run ?? '' }];
+  return {
+    name,
+    title: input.name ?? name,
+    needs: input.needs === undefined ? undefined : unique(listOf(input.needs)),
+    phase: input.phase,
+    steps: steps.map((step, index) => stepOf(step, envAt(root, [...path, 'steps', index, 'env']))),
+    env: { ...env, ...envAt(root, [...path, 'env']) },
+    timeoutMs: input['timeout-minutes'] === undefined ? DEFAULT_TIMEOUT_MS : Math.max(1, Math.round(input['timeout-minutes'] * 60_000)),
+    continueOnError: input['continue-on-error'] ?? false,
+    caches: unique(listOf(input.cache ?? [])),
+  };
+}
+
+function stepOf(input: NonNullable<JobInput['steps']>[number], env: Readonly<Record<string, string>>): StepSpec {
+  return { name: input.name ?? firstLine(input.run), run: input.run, env, workingDirectory: normalPath(input['working-directory'] ?? '.') };
+}
+
+/** Values as they were typed: people who write `VERSION: 1.10` do not mean 1.1. */
+function envAt(root: YamlNode, path: readonly PropertyKey[]): Readonly<Record<string, string>> {
+  const entries = nodeAt(root, path)?.entries ?? new Map<string, { node: YamlNode }>();
+  return Object.fromEntries([...entries].map(([name, { node }]) => [name, node.value === null ? '' : (node.written ?? String(node.value))]));
+}
+
+const STEP_NAME_LENGTH = 80;
+
+function firstLine(script: string): string {
+  const line = [...(script.split('\n').find((one) => one.trim() !== '') ?? '').replace(/\p{Cc}/gu, ' ').trim()];
+  return line.length <= STEP_NAME_LENGTH ? line.join('') : `${line.slice(0, STEP_NAME_LENGTH - 1).join('')}…`;
+}
+
+function listOf<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
+}
+
+function unique(names: readonly string[]): readonly string[] {
+  return [...new Set(names)];
+}

@@ -1,0 +1,100 @@
+/** What the schema found → problems with a place and a next step. */
+import type { z } from 'zod';
+import { keysOf } from './pipeline-schema.ts';
+import { nearestWord, type Position, type Problem, type ProblemCode } from './problem.ts';
+import { shown } from './shown.ts';
+import type { YamlNode } from './yaml-tree.ts';
+
+type Path = readonly PropertyKey[];
+
+/** Every issue as problems, in no order. */
+export function problemsOfIssues(issues: readonly z.core.$ZodIssue[], root: YamlNode, file: string): readonly Problem[] {
+  return issues.flatMap((issue) => problemsOf(issue, [], root, file));
+}
+
+function problemsOf(issue: z.core.$ZodIssue, above: Path, root: YamlNode, file: string): Problem[] {
+  const path = [...above, ...issue.path];
+  const node = nodeAt(root, path);
+  const problem = (code: ProblemCode, message: string, position: Position): Problem => ({ code, message: endSentence(message), file, position });
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => problem('unknown-key', unknownKey(path, key), node?.entries.get(key)?.keyPosition ?? keyPosition(root, path)));
+    case 'invalid_union': {
+      const branch = issue.errors.find((errors) => errors.some((error) => isTelling(error, node)));
+      if (branch) return branch.flatMap((error) => problemsOf(error, path, root, file));
+      return [problem('wrong-type', `${labelOf(path)} ${issue.message}${isNot(node)}`, keyOrValue(root, path))];
+    }
+    case 'invalid_key':
+      return [problem('bad-value', `${labelOf(path)} ${issue.issues[0]?.message ?? 'is not a name'}`, keyPosition(root, path))];
+    case 'invalid_type':
+      if (node === undefined) return [problem('missing-key', missingKey(path), keyPosition(root, path.slice(0, -1)))];
+      return [problem('wrong-type', `${labelOf(path)} ${issue.message}${isNot(node)}`, keyOrValue(root, path))];
+    default:
+      return [problem('bad-value', `${labelOf(path)} ${issue.message}`, keyOrValue(root, path))];
+  }
+}
+
+/** Whether the issue is about what the person wrote, and not only "this is none of the other forms". */
+function isTelling(issue: z.core.$ZodIssue, node: YamlNode | undefined): boolean {
+  if (issue.path.length > 0 || issue.code === 'unrecognized_keys' || issue.code === 'too_small') return true;
+  return typeof node?.value === 'string' && issue.code !== 'invalid_type';
+}
+
+function unknownKey(path: Path, key: string): string {
+  const where = path.length === 0 ? 'of the file' : `of ${labelOf(path)}`;
+  const { known, later } = levelOf(path);
+  if (later.some((word) => word === key)) return `This version of Hearth does not have the key ${shown(key)} ${where} yet. Remove it, or wait for a later version`;
+  const near = nearestWord(key, known);
+  const next = near === undefined ? `Remove it; known keys: ${known.join(', ')}` : `Did you mean "${near}"?`;
+  return `Unknown key ${shown(key)} ${where}. ${next}`;
+}
+
+function levelOf(path: Path): { readonly known: readonly string[]; readonly later: readonly string[] } {
+  const [first, , third] = path;
+  if (first === 'on') return path.length === 1 ? keysOf.on : keysOf.filter;
+  if (first === 'sidecar') return path.length === 1 ? keysOf.sidecar : keysOf.build;
+  if (first === 'cache') return keysOf.cache;
+  if (first === 'jobs') return third === 'steps' ? keysOf.step : keysOf.job;
+  return keysOf.top;
+}
+
+function missingKey(path: Path): string {
+  const key = String(path.at(-1));
+  const where = path.length === 1 ? 'The file' : labelOf(path.slice(0, -1));
+  return `${where} must have the key "${key}". Add it`;
+}
+
+/** `jobs.build.steps[0].run`; unusual keys in quotes and cut, since they come from outside. */
+export function labelOf(path: Path): string {
+  if (path.length === 0) return 'The file';
+  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${shown(String(part))}`)).join('');
+}
+
+export function nodeAt(root: YamlNode, path: Path): YamlNode | undefined {
+  return path.reduce<YamlNode | undefined>((node, part) => (typeof part === 'number' ? node?.items[part] : node?.entries.get(String(part))?.node), root);
+}
+
+/** Where the key of the last part stands; for an item of a list, or the whole file, where it begins. */
+export function keyPosition(root: YamlNode, path: Path): Position {
+  const last = path.at(-1);
+  const parent = nodeAt(root, path.slice(0, -1));
+  const entry = typeof last === 'string' ? parent?.entries.get(last)?.keyPosition : undefined;
+  return entry ?? nodeAt(root, path)?.position ?? parent?.position ?? root.position;
+}
+
+/** An empty value has no place of its own that helps anybody; its key has. */
+function keyOrValue(root: YamlNode, path: Path): Position {
+  const node = nodeAt(root, path);
+  return node === undefined || node.value === null ? keyPosition(root, path) : node.position;
+}
+
+function isNot(node: YamlNode | undefined): string {
+  const value = node?.value;
+  if (value === undefined) return '';
+  if (value === null) return '. It is empty';
+  return `. It is ${Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'a mapping' : typeof value === 'string' ? 'text' : `a ${typeof value}`}`;
+}
+
+function endSentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

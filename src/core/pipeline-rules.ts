@@ -1,0 +1,132 @@
+/**
+ * Rules that tie values of a pipeline file together. They read the tree and not the checked data, and pass over whatever
+ * has the wrong shape, so that one wrong type does not hide the rest of a file's problems.
+ */
+import { checkGraph, type GraphJob } from './graph.ts';
+import { keyPosition, labelOf, nodeAt } from './pipeline-issues.ts';
+import { normalPath } from './pipeline-paths.ts';
+import { nearestWord, type Position, type Problem, type ProblemCode } from './problem.ts';
+import { shown } from './shown.ts';
+import type { YamlNode } from './yaml-tree.ts';
+
+type Report = (code: ProblemCode, message: string, position: Position) => void;
+
+export function problemsOfRules(root: YamlNode, file: string): readonly Problem[] {
+  const problems: Problem[] = [];
+  const report: Report = (code, message, position) => problems.push({ code, message, file, position });
+  checkSidecar(root, report);
+  checkTriggers(root, report);
+  checkCaches(root, report);
+  checkJobs(root, report);
+  checkOrder(root, report);
+  return problems;
+}
+
+function checkSidecar(root: YamlNode, report: Report): void {
+  const sidecar = mappingAt(root, ['sidecar']);
+  if (!sidecar) return;
+  const both = sidecar.entries.get('image') && sidecar.entries.get('build');
+  if (both) report('bad-value', 'sidecar has both image and build. Keep one of them.', both.keyPosition);
+}
+
+function checkTriggers(root: YamlNode, report: Report): void {
+  for (const event of ['push', 'pull_request']) {
+    const path = ['on', event, 'branches'];
+    const branches = textsAt(root, path);
+    if (branches.length > 0 && branches.every((pattern) => pattern.text.startsWith('!'))) {
+      report('bad-value', `${labelOf(path)} only excludes, so nothing matches. Put a pattern such as "**" first.`, branches[0]?.position ?? root.position);
+    }
+  }
+}
+
+const LAYER_KEYS = ['key', 'paths', 'install'];
+
+function checkCaches(root: YamlNode, report: Report): void {
+  for (const [name, { keyPosition: position, node }] of mappingAt(root, ['cache'])?.entries ?? []) {
+    if (!isMapping(node)) continue;
+    const layerKeys = LAYER_KEYS.filter((key) => node.entries.has(key));
+    const label = labelOf(['cache', name]);
+    if (node.entries.has('volume')) {
+      const extra = node.entries.get(layerKeys[0] ?? '');
+      if (extra) report('bad-value', `${label} is a volume and has no ${layerKeys[0]}. Remove one of the two, or make two caches.`, extra.keyPosition);
+    } else if (layerKeys.length < LAYER_KEYS.length) {
+      const missing = LAYER_KEYS.filter((key) => !layerKeys.includes(key)).join(', ');
+      report('missing-key', `${label} must have key, paths and install (a layer), or volume. Missing: ${missing}.`, position);
+    }
+  }
+}
+
+function checkJobs(root: YamlNode, report: Report): void {
+  const jobs = mappingAt(root, ['jobs']);
+  if (jobs?.entries.size === 0) report('empty-pipeline', 'The pipeline has no job. Add one below "jobs:".', keyPosition(root, ['jobs']));
+  for (const [name, { keyPosition: position, node }] of jobs?.entries ?? []) {
+    if (!isMapping(node)) continue;
+    const steps = node.entries.get('steps');
+    if (steps && node.entries.has('run')) report('bad-value', `${labelOf(['jobs', name])} has both run and steps. Keep one of them.`, steps.keyPosition);
+    if (!steps && !node.entries.has('run')) report('missing-key', `${labelOf(['jobs', name])} must have run or steps. Add one of them.`, position);
+    checkUsedCaches(root, name, report);
+  }
+}
+
+function checkUsedCaches(root: YamlNode, job: string, report: Report): void {
+  const caches = mappingAt(root, ['cache'])?.entries ?? new Map<string, { node: YamlNode }>();
+  const places = new Map<string, string>();
+  for (const { text, position } of textsAt(root, ['jobs', job, 'cache'])) {
+    if (!caches.has(text)) {
+      const near = nearestWord(text, [...caches.keys()]);
+      const next = near === undefined ? 'Define it below "cache:" or remove it.' : `Did you mean "${near}"?`;
+      report('unknown-cache', `${labelOf(['jobs', job])} uses the cache ${shown(text)}, which the file does not define. ${next}`, position);
+    }
+    for (const place of [...textsAt(root, ['cache', text, 'paths']), ...textsAt(root, ['cache', text, 'volume'])]) {
+      const normal = `${place.text.startsWith('/') ? '/' : ''}${normalPath(place.text)}`;
+      const other = places.get(normal);
+      if (other !== undefined && other !== text) {
+        report('bad-value', `${labelOf(['jobs', job])} uses the caches ${shown(other)} and ${shown(text)}, and both fill ${shown(normal)}. Give them different paths.`, position);
+      }
+      places.set(normal, text);
+    }
+  }
+}
+
+function checkOrder(root: YamlNode, report: Report): void {
+  const phases = textsAt(root, ['phases']);
+  for (const [index, phase] of phases.entries()) {
+    if (phases.findIndex((other) => other.text === phase.text) < index) {
+      report('bad-value', `phases lists ${shown(phase.text)} twice. Remove one of them.`, phase.position);
+    }
+  }
+  const jobs = [...(mappingAt(root, ['jobs'])?.entries ?? [])].map(([name, { node }]) => graphJob(name, node));
+  for (const trouble of checkGraph(jobs, phases.map((phase) => phase.text))) {
+    const path = ['jobs', trouble.job];
+    const needs = textsAt(root, [...path, 'needs']);
+    const place = trouble.need === undefined ? nodeAt(root, [...path, 'phase']) : needs.find((need) => need.text === trouble.need);
+    report(trouble.code, trouble.message, place?.position ?? keyPosition(root, path));
+  }
+}
+
+function graphJob(name: string, node: YamlNode): GraphJob {
+  const phase = node.entries.get('phase')?.node.value;
+  return {
+    name,
+    needs: node.entries.has('needs') ? textsAt(node, ['needs']).map((need) => need.text) : undefined,
+    phase: typeof phase === 'string' ? phase : undefined,
+  };
+}
+
+function mappingAt(root: YamlNode, path: readonly string[]): YamlNode | undefined {
+  const node = nodeAt(root, path);
+  return node && isMapping(node) ? node : undefined;
+}
+
+function isMapping(node: YamlNode): boolean {
+  return typeof node.value === 'object' && node.value !== null && !Array.isArray(node.value);
+}
+
+/** The texts of a list, or the one text that stands instead of a list. */
+function textsAt(root: YamlNode, path: readonly string[]): readonly { readonly text: string; readonly position: Position }[] {
+  const node = nodeAt(root, path);
+  if (!node) return [];
+  return (Array.isArray(node.value) ? node.items : [node]).flatMap((item) =>
+    typeof item.value === 'string' ? [{ text: item.value, position: item.position }] : [],
+  );
+}

@@ -1,0 +1,9 @@
+const UNITS: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+
+/** Bytes of a size as Docker writes them: a number of bytes, or `512m`, `2g`, `1.5 GiB`; units are powers of 1024. */
+export function parseSize(size: string | number): number | undefined {
+  if (typeof size === 'number') return Number.isSafeInteger(size) && size >= 0 ? size : undefined;
+  const parts = /^(\d{1,15}(?:\.\d{1,6})?) ?([bkmgt]?)(?:(?<=[kmgt])i?b)?$/i.exec(size.trim());
+  if (!parts) return undefined;
+  return Math.round(Number(parts[1]) * (UNITS[(parts[2] || 'b').toLowerCase()] ?? 1));
+}
