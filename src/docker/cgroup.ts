@@ -1,7 +1,7 @@
 /** What the kernel's control groups tell about a slot; version 1 and 2 behind one function. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno } from './safe-read.ts';
+import { isErrno } from '../core/errno.ts';
 
 /**
  * How many processes of the container the kernel has killed for want of memory so far, or undefined where that cannot be

@@ -13,7 +13,7 @@ import type { HeldLayer, Layers } from './layers.ts';
 import { jobOutcome } from './job-outcome.ts';
 import { prepare, type Prepared } from './preparation.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
-import { isErrno } from './safe-read.ts';
+import { isErrno } from '../core/errno.ts';
 import type { Sidecars } from './sidecars.ts';
 import { endJob, runSteps } from './slot-job.ts';
 import { jobDirectory } from './slot-files.ts';

@@ -6,7 +6,8 @@ import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { bootId } from './process-identity.ts';
-import { isErrno, safeRead } from './safe-read.ts';
+import { safeRead } from './safe-read.ts';
+import { isErrno } from '../core/errno.ts';
 
 export interface Layers {
   /**

@@ -1,6 +1,7 @@
 /** Reading files that a job might have had its hands on: never through a link, never a device or pipe, never too much. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { isErrno } from '../core/errno.ts';
 
 /** The file's bytes, or undefined when it is absent or is not a plain file with one name of at most `limitBytes`. */
 export async function safeRead(path: string, limitBytes: number): Promise<Buffer | undefined> {
@@ -18,8 +19,4 @@ export async function safeRead(path: string, limitBytes: number): Promise<Buffer
   } finally {
     await file.close();
   }
-}
-
-export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }

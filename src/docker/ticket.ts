@@ -6,7 +6,8 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobId, RunId } from '../core/job.ts';
 import { jobDirectory, jobNumbers, writeWhole } from './slot-files.ts';
-import { isErrno, safeRead } from './safe-read.ts';
+import { safeRead } from './safe-read.ts';
+import { isErrno } from '../core/errno.ts';
 
 export interface Ticket {
   readonly runId: RunId;

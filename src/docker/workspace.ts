@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { failed, success, type Result } from '../core/result.ts';
 import type { MountHelper } from './mount-helper.ts';
-import { isErrno } from './safe-read.ts';
+import { isErrno } from '../core/errno.ts';
 import type { Slot } from './slot.ts';
 
 export interface Workspaces {
