@@ -3,6 +3,7 @@
  * restart the same claims are read again and each is re-attached.
  */
 import type { JobId } from './core/job.ts';
+import { error } from './core/outcome.ts';
 import type { Claim, Clock, Executor, Store, WorkerInfo } from './core/ports.ts';
 
 export interface WorkerParts {
@@ -30,6 +31,8 @@ interface Execution {
   readonly attempt: number;
   readonly stop: AbortController;
   readonly done: Promise<void>;
+  /** Its commands are over; what is left is to write it down and to clean up. */
+  isOver: boolean;
 }
 
 /** Disposing detaches: jobs go on in their slots and the next process finds them. */
@@ -49,6 +52,8 @@ export function createWorker(parts: WorkerParts): Worker {
         });
       },
     });
+    const execution = executions.get(job.id);
+    if (execution !== undefined) execution.isOver = true;
     if (finish === undefined) return;
     await store.finishJob(job.id, job.attempt, finish.outcome, finish.evidence, clock.now());
     const released = executor.release(claim);
@@ -64,7 +69,16 @@ export function createWorker(parts: WorkerParts): Worker {
         parts.onError(error, claim);
       })
       .finally(() => executions.delete(claim.job.id));
-    executions.set(claim.job.id, { attempt: claim.job.attempt, stop, done });
+    executions.set(claim.job.id, { attempt: claim.job.attempt, stop, done, isOver: false });
+  }
+
+  /** The store gave the job up, for want of a lease or otherwise: nobody will take its result, so it must not go on. */
+  function stopTheLost(claims: readonly Claim[]): void {
+    const held = new Set(claims.map(({ job }) => `${job.id}.${job.attempt}`));
+    for (const [id, execution] of executions) {
+      const isLost = !execution.isOver && !held.has(`${id}.${execution.attempt}`);
+      if (isLost) execution.stop.abort(error('lost_worker', 'the job was taken from this worker'));
+    }
   }
 
   return {
@@ -76,7 +90,9 @@ export function createWorker(parts: WorkerParts): Worker {
       await executor.sweep(await store.claimsOf(parts.info().id));
     },
     async tick(signal) {
-      for (const claim of await store.claimsOf(parts.info().id)) {
+      const claims = await store.claimsOf(parts.info().id);
+      stopTheLost(claims);
+      for (const claim of claims) {
         if (signal.aborted) return;
         const running = executions.get(claim.job.id);
         if (running === undefined) begin(claim);
