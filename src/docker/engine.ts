@@ -44,6 +44,7 @@ const LAST_LINES = 20;
 
 /** `host` as in DOCKER_HOST; absent = the local socket. */
 export function dockerEngine(host?: string): Engine {
+  let builder: Promise<Builder> | undefined;
   return {
     version: (timeoutMs) => serverVersion(host, timeoutMs),
     async image(reference) {
@@ -53,8 +54,13 @@ export function dockerEngine(host?: string): Engine {
       return { id: image.Id, architecture: image.Architecture, env: image.Config?.Env ?? [] };
     },
     pull: (reference, onOutput) => stream(['pull', '--quiet', '--', reference], onOutput),
-    build: ({ tag, context, file }, onOutput) =>
-      stream(['build', '--progress=plain', '--tag', tag, '--file', file, '--', context], onOutput),
+    async build({ tag, context, file }, onOutput) {
+      builder ??= findBuilder();
+      const { command, buildKit } = await builder;
+      const progress = buildKit ? ['--progress=plain'] : [];
+      const args = ['build', ...progress, '--tag', tag, '--file', file, '--', context];
+      return stream(args, onOutput, { command, env: { DOCKER_BUILDKIT: buildKit ? '1' : '0' } });
+    },
     async run(args) {
       return (await docker(['run', '--detach', ...args])).stdout.trim();
     },
@@ -110,14 +116,32 @@ async function inspect(args: readonly string[]): Promise<unknown> {
   return (JSON.parse(result.stdout) as unknown[])[0];
 }
 
-async function stream(args: readonly string[], onOutput: (text: string) => void): Promise<CommandResult> {
-  const child = execa('docker', args, {
-    all: true,
-    buffer: false,
-    reject: false,
-    stdin: 'ignore',
-    env: { DOCKER_BUILDKIT: '1' },
-  });
+interface Builder {
+  readonly command: string;
+  readonly buildKit: boolean;
+}
+
+/**
+ * BuildKit comes with the buildx plugin, or inside the command line before version 23; several command lines may be
+ * installed side by side. Where none has it, the engine's old builder serves.
+ */
+async function findBuilder(): Promise<Builder> {
+  for (const command of ['docker', '/usr/bin/docker']) {
+    const options = { reject: false, stdin: 'ignore' } as const;
+    if (!(await execa(command, ['buildx', 'version'], options)).failed) return { command, buildKit: true };
+    const { stdout, failed } = await execa(command, ['--version'], options);
+    const major = Number(/version (\d+)\./.exec(stdout)?.[1] ?? Number.NaN);
+    if (!failed && major < 23) return { command, buildKit: true };
+  }
+  return { command: 'docker', buildKit: false };
+}
+
+async function stream(
+  args: readonly string[],
+  onOutput: (text: string) => void,
+  { command = 'docker', env = {} }: { readonly command?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<CommandResult> {
+  const child = execa(command, args, { all: true, buffer: false, reject: false, stdin: 'ignore', env });
   let last: string[] = [];
   for await (const line of child.iterable({ from: 'all' })) {
     onOutput(`${line}\n`);

@@ -1,0 +1,88 @@
+/** Puts the parts of the Docker executor together for one data folder. */
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, Executor, Git, JobLogs, Random } from '../core/ports.ts';
+import { dockerEngine, type Engine } from './engine.ts';
+import { dockerExecutor } from './executor.ts';
+import { openLayers } from './layers.ts';
+import { openMountHelper } from './mount-helper.ts';
+import { nativePrograms } from './native.ts';
+import type { Masker } from './raw-log.ts';
+import { openSidecars } from './sidecars.ts';
+import { openSlotPool, type SlotPool } from './slot-pool.ts';
+import { openWorkspaces, type Workspaces } from './workspace.ts';
+
+export interface OpenExecutorOptions {
+  readonly dataDirectory: string;
+  readonly git: Git;
+  readonly logs: JobLogs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly masker: () => Masker;
+  readonly logBytes: number;
+  /** How many jobs run at once; twice as many idle slots are kept warm. */
+  readonly slots: number;
+  /** As DOCKER_HOST; absent = the local engine. */
+  readonly dockerHost?: string;
+  /** Overlays need it; without it workspaces are copied. */
+  readonly isRoot: boolean;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface OpenExecutor extends AsyncDisposable {
+  readonly executor: Executor;
+  readonly engine: Engine;
+  readonly pool: SlotPool;
+  readonly workspaces: Workspaces;
+}
+
+/** Between TERM and KILL when a job is stopped or timed out. */
+const GRACE_MS = 5_000;
+
+/** Makes the folders it needs. Disposing lets go of slots and helper; containers and jobs go on. */
+export async function openExecutor(options: OpenExecutorOptions): Promise<OpenExecutor> {
+  const inData = (...parts: readonly string[]): string => join(options.dataDirectory, ...parts);
+  await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
+  const native = await nativePrograms(inData('native'));
+  const engine = dockerEngine(options.dockerHost);
+  const helper = options.isRoot ? openMountHelper(native.mountHelper) : undefined;
+  const workspaces = await openWorkspaces(inData('scratch'), helper);
+  const root = inData('slots');
+  const pool = openSlotPool({
+    engine,
+    helper,
+    supervisor: native.supervisor,
+    root,
+    label: `hearth.data=${createHash('sha256').update(options.dataDirectory).digest('hex').slice(0, 16)}`,
+    random: options.random,
+    maxIdle: options.slots * 2,
+    onError: options.onError,
+  });
+  const executor = dockerExecutor({
+    engine,
+    git: options.git,
+    logs: options.logs,
+    clock: options.clock,
+    slots: pool,
+    slotsRoot: root,
+    workspaces,
+    checkouts: openLayers(inData('checkouts'), 'this boot'),
+    layers: openLayers(inData('layers'), 'durable'),
+    sidecars: openSidecars(engine, options.git, () => options.clock.monotonicMs()),
+    masker: options.masker,
+    logBytes: options.logBytes,
+    graceMs: GRACE_MS,
+    onError: options.onError,
+  });
+  return {
+    executor,
+    engine,
+    pool,
+    workspaces,
+    async [Symbol.asyncDispose]() {
+      await pool.close();
+      await helper?.[Symbol.asyncDispose]();
+    },
+  };
+}

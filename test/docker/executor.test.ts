@@ -1,0 +1,319 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createMasker } from '../../src/core/mask.ts';
+import { supersededBy } from '../../src/core/outcome.ts';
+import type { CacheSpec, JobSpec } from '../../src/core/pipeline.ts';
+import type { Claim, Finish, Git } from '../../src/core/ports.ts';
+import type { RunContext, TrustClass } from '../../src/core/run.ts';
+import { openExecutor, type OpenExecutor } from '../../src/docker/open-executor.ts';
+import { openGit } from '../../src/git/open-git.ts';
+import { openJobLogs } from '../../src/store/job-logs.ts';
+import { systemClock, systemRandom } from '../../src/system.ts';
+import { makeGitRemote, type GitRemote } from '../support/git-remote.ts';
+import { makeJob, makeRun, makeSpec } from '../support/make.ts';
+import { TEST_IMAGE } from '../support/slots.ts';
+
+const exec = promisify(execFile);
+const SECRET = 'hunter2-hunter2';
+
+let data: string;
+let remote: GitRemote;
+let git: Git;
+let open: OpenExecutor;
+let errors: unknown[];
+let nextId = 1;
+let sha: string;
+
+async function openIt(): Promise<OpenExecutor> {
+  return openExecutor({
+    dataDirectory: data,
+    git,
+    logs: openJobLogs(data),
+    clock: systemClock,
+    random: systemRandom,
+    masker: () => createMasker([Buffer.from(SECRET)]),
+    logBytes: 1024 ** 2,
+    slots: 2,
+    isRoot: true,
+    onError: (error) => errors.push(error),
+  });
+}
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'hearth-executor-'));
+  errors = [];
+  remote = await makeGitRemote();
+  git = openGit({ directory: join(data, 'git'), cloneUrl: remote.cloneUrl, environment: { PATH: process.env['PATH'] } });
+  sha = await commit({ 'hello.txt': 'hello\n', 'deps.lock': 'one\n' });
+  open = await openIt();
+  await open.executor.sweep([]);
+});
+
+afterAll(async () => {
+  await open.executor.sweep([]);
+  for (const id of open.pool.ids()) await exec('docker', ['rm', '-f', `hearth-${id}`]);
+  await open[Symbol.asyncDispose]();
+  await remote[Symbol.asyncDispose]();
+  await rm(data, { recursive: true, force: true });
+  expect(errors).toEqual([]);
+});
+
+async function commit(files: Readonly<Record<string, string | null>>): Promise<string> {
+  const made = await remote.commit(files);
+  const fetched = await git.fetch({ repo: makeRun().repo, sha: made, ref: 'refs/heads/main' });
+  if (!fetched.ok) throw new Error(fetched.problem.message);
+  return made;
+}
+
+interface Wish {
+  readonly spec?: Partial<JobSpec>;
+  readonly caches?: Readonly<Record<string, CacheSpec>>;
+  readonly sidecar?: RunContext['sidecar'];
+  readonly trust?: TrustClass;
+  readonly sha?: string;
+}
+
+function claim(script: string | readonly string[], wish: Wish = {}): Claim {
+  const id = nextId++;
+  const scripts = typeof script === 'string' ? [script] : script;
+  const steps = scripts.map((run, index) => ({ name: `step ${index + 1}`, run, env: {}, workingDirectory: '.' }));
+  const spec = makeSpec('build', { steps, caches: Object.keys(wish.caches ?? {}), ...wish.spec });
+  const timings = { queuedAt: new Date(), claimedAt: new Date(), startedAt: null, finishedAt: null };
+  return {
+    run: makeRun({ id, sha: wish.sha ?? sha, trust: wish.trust ?? 'T1' }),
+    job: makeJob('build', { id, runId: id, spec, state: 'running', attempt: 1, timings }),
+    context: {
+      sidecar: wish.sidecar ?? { kind: 'image', image: TEST_IMAGE, shmBytes: 64 * 1024 ** 2 },
+      caches: wish.caches ?? {},
+      refName: 'main',
+      headRef: null,
+      baseRef: null,
+      actor: 'mona',
+    },
+    stop: null,
+  };
+}
+
+interface Execution {
+  readonly finish: Finish;
+  readonly log: string;
+}
+
+async function execute(wanted: Claim, stop = new AbortController().signal): Promise<Execution> {
+  const detach = new AbortController().signal;
+  const finish = await open.executor.execute(wanted, { stop, detach, started: () => undefined });
+  if (finish === undefined) throw new Error('it was detached');
+  await open.executor.release(wanted);
+  return { finish, log: await logOf(wanted) };
+}
+
+async function logOf({ run, job }: Claim): Promise<string> {
+  return readFile(join(data, 'logs', String(run.id), `${job.id}.${job.attempt}.log`), 'utf8');
+}
+
+describe('an attempt', () => {
+  it('runs the steps in the files of its commit and brings evidence of what it saw', async () => {
+    const { finish, log } = await execute(claim(['cat hello.txt', 'git status --short; git rev-parse HEAD; echo $GITHUB_SHA']));
+    expect(finish.outcome).toEqual({ result: 'success', reason: 'exit', message: 'passed' });
+    expect(log).toBe(`▸ step 1\nhello\n▸ step 2\n${sha}\n${sha}\n`);
+    expect(finish.evidence).toMatchObject({ exitCode: 0, logBytes: Buffer.byteLength(log), droppedBytes: 0 });
+    expect(finish.evidence?.logSha256).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('passes on what a step assigned', async () => {
+    const { log } = await execute(claim(['echo A=from-one >> $GITHUB_ENV; mkdir bin; echo "$PWD/bin" >> $GITHUB_PATH', 'echo $A $PATH']));
+    expect(log).toContain('from-one /work/bin:/usr');
+  });
+
+  it('ends at the first step that fails', async () => {
+    const { finish, log } = await execute(claim(['exit 3', 'echo not reached']));
+    expect(finish).toMatchObject({ outcome: { result: 'failure', message: 'step 1: exit 3' }, evidence: { exitCode: 3 } });
+    expect(log).not.toContain('not reached');
+  });
+
+  it('masks secrets in its log', async () => {
+    const { log } = await execute(claim(`printf hunter2-; sleep 0.1; echo hunter2`));
+    expect(log).toBe('▸ step 1\n***\n');
+  });
+
+  it('uses the warm slot of the one before it, and nothing of its workspace is left there', async () => {
+    const first = await execute(claim('cat /proc/sys/kernel/random/uuid > /root/mark; touch junk; cat /etc/hostname; cat /root/mark'));
+    const second = await execute(claim('ls; cat /root/mark'));
+    expect(second.log).toContain(first.log.trim().split('\n').at(-1) ?? 'no mark');
+    expect(second.log).not.toContain('junk');
+  });
+
+  it('of a lower class gets a slot of its own that is gone afterwards', async () => {
+    const before = (await exec('docker', ['ps', '-aq'])).stdout;
+    const first = await execute(claim('touch /root/poison; hostname', { trust: 'T2' }));
+    expect(first.finish.outcome.result).toBe('success');
+    const second = await execute(claim('test ! -e /root/poison', { trust: 'T2' }));
+    expect(second.finish.outcome.result).toBe('success');
+    const third = await execute(claim('test ! -e /root/poison'));
+    expect(third.finish.outcome.result).toBe('success');
+    expect(before).not.toBe('');
+  });
+
+  it('that is asked to stop ends with the reason, and none of its processes lives on', async () => {
+    const stop = new AbortController();
+    const wanted = claim('(setsid sleep 1000 &); echo up; sleep 1000');
+    const running = execute(wanted, stop.signal);
+    await expect.poll(() => logOf(wanted).catch(() => '')).toContain('up');
+    stop.abort(supersededBy('abc1234567'));
+    expect((await running).finish.outcome).toEqual(supersededBy('abc1234567'));
+    const { stdout } = await exec('ps', ['-eo', 'args']);
+    expect(stdout.split('\n').filter((line) => line === 'sleep 1000')).toEqual([]);
+  });
+
+  it('that runs out of memory says so although its shell went on', async () => {
+    const sidecar = { kind: 'image', image: TEST_IMAGE, shmBytes: 64 * 1024 ** 2, memoryBytes: 64 * 1024 ** 2 } as const;
+    const { finish } = await execute(claim('tail /dev/zero || true; exit 0', { sidecar }));
+    expect(finish.outcome).toMatchObject({ result: 'failure', reason: 'oom' });
+  });
+
+  it('whose slot is killed under it is an error of ours, with what it had said so far in the log', async () => {
+    const wanted = claim('echo said before; sleep 1000');
+    const running = execute(wanted);
+    await expect.poll(() => logOf(wanted).catch(() => '')).toContain('said before');
+    const busy = await exec('docker', ['ps', '-q', '--no-trunc']);
+    for (const id of busy.stdout.trim().split('\n')) {
+      const { stdout } = await exec('docker', ['top', id, '-eo', 'pid,args']);
+      if (stdout.includes('sleep 1000')) await exec('docker', ['kill', id]);
+    }
+    const { finish, log } = await running;
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'lost_slot' });
+    expect(log).toContain('said before');
+  });
+
+  it('without its image is an error that says which', async () => {
+    const sidecar = { kind: 'image', image: 'hearth.invalid/no-such-image:1', shmBytes: 1 } as const;
+    const { finish, log } = await execute(claim('true', { sidecar }));
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'image' });
+    expect(log).toContain('hearth.invalid/no-such-image:1');
+  });
+});
+
+describe('a sidecar that is built', () => {
+  const sidecar = { kind: 'build', context: 'ci', file: 'ci/Dockerfile', shmBytes: 64 * 1024 ** 2 } as const;
+
+  it('is made from the commit once, and its jobs run in it', async () => {
+    const built = await commit({ 'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN echo built > /built\nENV FROM_IMAGE=yes\n` });
+    const first = await execute(claim('cat /built; echo $FROM_IMAGE', { sidecar, sha: built }));
+    expect(first.log).toContain('building the sidecar');
+    expect(first.log).toContain('▸ step 1\nbuilt\nyes\n');
+    const later = await commit({ 'other.txt': 'x' });
+    expect((await execute(claim('cat /built', { sidecar, sha: later }))).log).not.toContain('building');
+  });
+
+  it('that fails to build is an error with the last lines of the build', async () => {
+    const broken = await commit({ 'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN echo the-cause >&2 && exit 7\n` });
+    const { finish, log } = await execute(claim('true', { sidecar, sha: broken }));
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'image' });
+    expect(log).toContain('the-cause');
+  });
+});
+
+describe('a dependency layer', () => {
+  const deps: CacheSpec = { kind: 'layer', key: ['deps.lock'], paths: ['deps'], install: 'mkdir deps; cat deps.lock > deps/made; date +%N >> deps/made' };
+
+  it('is built for a lockfile, found again, rebuilt for another, and found again when that is changed back', async () => {
+    const script = 'cat deps/made; touch deps/scribble';
+    const one = await execute(claim(script, { caches: { deps } }));
+    expect(one.log).toContain('cache deps: built');
+    const again = await execute(claim(script, { caches: { deps } }));
+    expect(again.log).toContain('cache deps: hit');
+    expect(again.log).not.toContain('scribble');
+    const changed = await commit({ 'deps.lock': 'two\n' });
+    expect((await execute(claim(script, { caches: { deps }, sha: changed }))).log).toContain('cache deps: built');
+    const back = await commit({ 'deps.lock': 'one\n' });
+    const last = await execute(claim(script, { caches: { deps }, sha: back }));
+    expect(last.log).toContain('cache deps: hit');
+    expect(last.log.split('▸ step 1')[1]).toBe(again.log.split('▸ step 1')[1]);
+  });
+
+  it('whose install fails fails the job, and is a miss next time', async () => {
+    const broken: CacheSpec = { ...deps, install: 'mkdir deps; echo half > deps/x; exit 4' };
+    const { finish } = await execute(claim('true', { caches: { deps: broken } }));
+    expect(finish.outcome).toMatchObject({ result: 'failure', message: 'install deps: exit 4' });
+    const mended: CacheSpec = { ...deps, install: 'mkdir deps; echo whole > deps/x' };
+    expect((await execute(claim('cat deps/x', { caches: { deps: mended } }))).log).toContain('built');
+    expect((await execute(claim('true', { caches: { deps: broken } }))).log).toContain('cache deps: miss');
+  });
+
+  it('that makes none of its paths is an error that names the key', async () => {
+    const { finish } = await execute(claim('true', { caches: { deps: { ...deps, install: 'true' } } }));
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'config' });
+    expect(finish.outcome.message).toContain('paths');
+  });
+
+  it('whose key file is not in the commit is an error that names it', async () => {
+    const { finish } = await execute(claim('true', { caches: { deps: { ...deps, key: ['absent.lock'] } } }));
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'config' });
+    expect(finish.outcome.message).toContain('absent.lock');
+  });
+});
+
+it('a named volume keeps what jobs write, apart for each class', async () => {
+  const cache: CacheSpec = { kind: 'volume', path: '/var/cache/mine' };
+  await execute(claim('echo kept > /var/cache/mine/f', { caches: { mine: cache } }));
+  expect((await execute(claim('cat /var/cache/mine/f', { caches: { mine: cache } }))).log).toContain('kept');
+  expect((await execute(claim('ls /var/cache/mine', { caches: { mine: cache }, trust: 'T2' }))).log).not.toContain('f\n');
+  const { stdout } = await exec('docker', ['volume', 'ls', '-q', '--filter', 'name=hearth-']);
+  expect(stdout).not.toBe('');
+});
+
+describe('a process that comes after another', () => {
+  it('re-attaches to the job that went on, with no byte lost and none twice', async () => {
+    const wanted = claim('for i in $(seq 1 300); do echo line $i; sleep 0.005; done; echo ran >> /root/ran-here; wc -l < /root/ran-here');
+    const detach = new AbortController();
+    const first = open.executor.execute(wanted, { stop: new AbortController().signal, detach: detach.signal, started: () => undefined });
+    await expect.poll(() => logOf(wanted).catch(() => '')).toContain('line 50');
+    detach.abort(new Error('gone'));
+    expect(await first).toBeUndefined();
+    await open[Symbol.asyncDispose]();
+
+    open = await openIt();
+    await open.executor.sweep([wanted]);
+    const { finish, log } = await execute(wanted);
+    expect(finish.outcome.result).toBe('success');
+    const lines = Array.from({ length: 300 }, (_, index) => `line ${index + 1}\n`).join('');
+    expect(log).toBe(`▸ step 1\n${lines}1\n`);
+  });
+
+  it('does not run a job again whose slot vanished meanwhile', async () => {
+    const wanted = claim('echo started; sleep 1000');
+    const detach = new AbortController();
+    const first = open.executor.execute(wanted, { stop: new AbortController().signal, detach: detach.signal, started: () => undefined });
+    await expect.poll(() => logOf(wanted).catch(() => '')).toContain('started');
+    detach.abort(new Error('gone'));
+    await first;
+    await open[Symbol.asyncDispose]();
+    const { stdout } = await exec('docker', ['ps', '-q', '--filter', 'name=hearth-']);
+    await exec('docker', ['kill', ...stdout.trim().split('\n')]);
+
+    open = await openIt();
+    await open.executor.sweep([wanted]);
+    const { finish, log } = await execute(wanted);
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'lost_slot' });
+    expect(log.match(/started/g)).toHaveLength(1);
+  });
+
+  it('removes the containers and folders of jobs that nobody waits for', async () => {
+    const wanted = claim('sleep 1000');
+    const detach = new AbortController();
+    const started = new Promise<void>((resolve) => {
+      void open.executor.execute(wanted, { stop: new AbortController().signal, detach: detach.signal, started: () => { resolve(); } });
+    });
+    await started;
+    detach.abort(new Error('gone'));
+    await open[Symbol.asyncDispose]();
+    open = await openIt();
+    await open.executor.sweep([]);
+    expect(await readdir(join(data, 'slots'))).toEqual([]);
+    expect(await readdir(join(data, 'scratch'))).toEqual([]);
+  });
+});
