@@ -208,8 +208,11 @@ export interface Finish {
 
 /** Where commit statuses go. */
 export interface Forge {
-  /** Sends one status. May be repeated: GitHub keeps the newest per context. */
-  setStatus(status: OutgoingStatus, targetUrl: string | null): Promise<Result<void, ForgeTrouble>>;
+  /**
+   * Sends one status. May be repeated: GitHub keeps the newest per context. Aborting the signal ends it with 'retry';
+   * whether the status arrived is then unknown.
+   */
+  setStatus(status: OutgoingStatus, targetUrl: string | null, signal?: AbortSignal): Promise<Result<void, ForgeTrouble>>;
 }
 
 /** `retry` = it may pass, not before `retryAt` when the forge said so; `refused` = it never will. */
@@ -219,6 +222,11 @@ export interface ForgeTrouble {
   readonly retryAt?: Date;
 }
 
+/** What `Git.read` rejects with: trouble of the commit, which no later try will change. */
+export class FileTooLarge extends Error {
+  override readonly name = 'FileTooLarge';
+}
+
 /** Bare mirrors of the repositories; no job can write them. */
 export interface Git {
   /**
@@ -226,11 +234,11 @@ export interface Git {
    * `unreachable` may pass; `missing` means that the forge answered and has no such commit.
    */
   fetch(request: FetchRequest): Promise<Result<{ readonly head: string | null }, GitTrouble>>;
-  /** Paths directly in a folder at a sha, sorted; empty when the folder is not there. */
+  /** Paths (from the top) of the regular files directly in a folder at a sha, sorted; empty when the folder is not there. */
   list(repo: RepoRef, sha: string, folder: string): Promise<readonly string[]>;
-  /** A file at a sha, or undefined. At most 1 MiB; larger is an error. Links are not followed. */
+  /** A regular file at a sha, or undefined. More than 1 MiB rejects with `FileTooLarge`. Links are not followed. */
   read(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
-  /** Object id of a file or tree at a sha, or undefined: equal ids mean equal content. */
+  /** Object id of a file or tree at a sha (`.` = the top), or undefined: equal ids mean equal content. */
   objectId(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
   /** A fresh work tree of the sha with its own shallow `.git`, written to the absent folder `directory`. */
   checkout(request: { readonly repo: RepoRef; readonly sha: string; readonly directory: string }): Promise<Result<void, GitTrouble>>;
