@@ -1,0 +1,165 @@
+/**
+ * Payloads of GitHub's webhooks, reduced to the fields Hearth acts on, and what each asks for. Trust is decided here,
+ * from repository ids only: never from names, labels or commit authors.
+ */
+import { z } from 'zod';
+import type { IntakeRequest, Target } from '../core/intake.ts';
+import { failed, success, type Result } from '../core/result.ts';
+import { fullName, type RepoRef, type TrustClass } from '../core/run.ts';
+
+/** `request` is null when the payload is fine and asks for nothing; the note then says why. */
+export type PayloadReading =
+  | { readonly repo: RepoRef; readonly request: IntakeRequest; readonly note: null }
+  | { readonly repo: RepoRef | null; readonly request: null; readonly note: string };
+
+/** The payload of a delivery → what it asks for, or a sentence that says which field is wrong. */
+export function readPayload(event: string, payload: unknown): Result<PayloadReading, string> {
+  switch (event) {
+    case 'push':
+      return read(push, payload, readPush);
+    case 'pull_request':
+      return read(pullRequestAction, payload, ({ action, repository }) =>
+        actsOn(action)
+          ? read(pullRequest, payload, readPullRequest)
+          : success(ignored(repository, `pull_request action ${action} changes no head`)),
+      );
+    case 'delete':
+      return read(deletion, payload, readDeletion);
+    default:
+      return read(anyEvent, payload, ({ repository }) =>
+        success(ignored(repository ?? null, event === 'ping' ? 'ping' : `nothing here listens to ${event}`)),
+      );
+  }
+}
+
+const ZERO_SHA = /^0+$/;
+const sha = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'must be 40 or 64 lower-case hex digits');
+/** What `git check-ref-format` refuses and what no name on the forge can contain. */
+// eslint-disable-next-line no-control-regex -- control characters are what it is about
+const badName = /[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^[/.]|\/\.|[/.]$|\.lock(?:\/|$)/;
+const branch = z.string().min(1).max(1024).refine((name) => !badName.test(name), 'is no valid name of a branch or tag');
+const ref = z
+  .string()
+  .startsWith('refs/', 'must begin with refs/')
+  .pipe(branch);
+const name = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}$/, 'is no valid name of an owner or repository');
+const id = z.int().positive();
+/** For display only. */
+const actor = z.object({ login: z.string().max(200) }).nullish().transform((sender) => sender?.login ?? 'unknown');
+
+const repository = z
+  .object({ id, name, owner: z.object({ login: name }) })
+  .transform((repo): RepoRef => ({ id: repo.id, owner: repo.owner.login, name: repo.name }));
+const withDefaultBranch = z
+  .object({ id, name, owner: z.object({ login: name }), default_branch: branch })
+  .transform((repo) => ({
+    repo: { id: repo.id, owner: repo.owner.login, name: repo.name } satisfies RepoRef,
+    defaultBranch: repo.default_branch,
+  }));
+
+const push = z.object({
+  ref,
+  after: sha,
+  deleted: z.boolean().optional(),
+  head_commit: z.object({ id: sha }).nullish(),
+  repository: withDefaultBranch,
+  sender: actor,
+});
+
+function readPush(payload: z.output<typeof push>): Result<PayloadReading, string> {
+  const { repo, defaultBranch } = payload.repository;
+  const headRef = payload.ref;
+  const isTag = headRef.startsWith('refs/tags/');
+  if (!isTag && !headRef.startsWith('refs/heads/')) return success(ignored(repo, `${headRef} is neither a branch nor a tag`));
+  const target: Target = { repo, headRef, headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch, actor: payload.sender };
+  if (payload.deleted === true || ZERO_SHA.test(payload.after)) {
+    return success(asking({ kind: 'gone', eventName: 'push', because: `${shortRef(headRef)} was deleted`, ...target }));
+  }
+  const trust: TrustClass = isTag || headRef === `refs/heads/${defaultBranch}` ? 'T1' : 'T2';
+  // For an annotated tag `after` is the tag object, which can neither carry a status nor be named by a run.
+  const commit = isTag ? (payload.head_commit?.id ?? payload.after) : payload.after;
+  return success(asking({ kind: 'head', eventName: 'push', sha: commit, trust, ...target }));
+}
+
+const pullRequestAction = z.object({ action: z.string().max(100), repository });
+const headActions = ['opened', 'synchronize', 'reopened'];
+
+function actsOn(action: string): boolean {
+  return action === 'closed' || headActions.includes(action);
+}
+
+const pullRequest = z.object({
+  action: z.string(),
+  number: id,
+  pull_request: z.object({
+    merged: z.boolean().nullish(),
+    head: z.object({ ref: branch, sha, repo: z.object({ id }).nullish() }),
+    base: z.object({ ref: branch, repo: withDefaultBranch }),
+  }),
+  repository,
+  sender: actor,
+});
+
+function readPullRequest(payload: z.output<typeof pullRequest>): Result<PayloadReading, string> {
+  const { number, pull_request: { head, base, merged }, repository: repo } = payload;
+  if (base.repo.repo.id !== repo.id) return failed('pull_request.base.repo.id differs from repository.id');
+  const headRepoId = head.repo?.id ?? null;
+  const target: Target = {
+    repo,
+    headRef: `refs/heads/${head.ref}`,
+    headRepoId,
+    prNumber: number,
+    baseRef: base.ref,
+    defaultBranch: base.repo.defaultBranch,
+    actor: payload.sender,
+  };
+  if (payload.action === 'closed') {
+    const because = `pull request #${number} was ${merged === true ? 'merged' : 'closed'}`;
+    return success(asking({ kind: 'gone', eventName: 'pull_request', because, ...target }));
+  }
+  // Approval of a fork's commit comes from people here, so the payload can never give more than T4.
+  const trust: TrustClass = headRepoId === repo.id ? 'T2' : 'T4';
+  return success(asking({ kind: 'head', eventName: 'pull_request', sha: head.sha, trust, ...target }));
+}
+
+const deletion = z.object({ ref: branch, ref_type: z.enum(['branch', 'tag']), repository: withDefaultBranch, sender: actor });
+
+function readDeletion(payload: z.output<typeof deletion>): Result<PayloadReading, string> {
+  const { repo, defaultBranch } = payload.repository;
+  const headRef = `refs/${payload.ref_type === 'tag' ? 'tags' : 'heads'}/${payload.ref}`;
+  const target: Target = { repo, headRef, headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch, actor: payload.sender };
+  return success(asking({ kind: 'gone', eventName: 'push', because: `${shortRef(headRef)} was deleted`, ...target }));
+}
+
+/** Events of an organisation or an app have no repository. */
+const anyEvent = z.object({ repository: repository.nullish() });
+
+function asking(request: IntakeRequest): PayloadReading {
+  return { repo: request.repo, request, note: null };
+}
+
+function ignored(repo: RepoRef | null, note: string): PayloadReading {
+  return { repo, request: null, note };
+}
+
+function shortRef(full: string): string {
+  return full.replace(/^refs\/(?:heads|tags)\//, '');
+}
+
+function read<S extends z.ZodType, T>(
+  schema: S,
+  payload: unknown,
+  next: (value: z.output<S>) => Result<T, string>,
+): Result<T, string> {
+  const parsed = schema.safeParse(payload);
+  if (parsed.success) return next(parsed.data);
+  const [issue] = parsed.error.issues;
+  return failed(`${issue?.path.join('.') || 'the payload'}: ${issue?.message ?? 'is wrong'}`);
+}
+
+/** Whether `owner/name` or `owner/*` is on the list, without regard to case, as on GitHub. */
+export function isAllowed(repo: RepoRef, allowed: readonly string[]): boolean {
+  const full = fullName(repo).toLowerCase();
+  const whole = `${repo.owner.toLowerCase()}/*`;
+  return allowed.some((pattern) => pattern.toLowerCase() === full || pattern.toLowerCase() === whole);
+}
