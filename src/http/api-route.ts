@@ -1,0 +1,109 @@
+/** The JSON API over runs. Reading follows `HEARTH_READ`; changing needs the admin token. */
+import type { Request, Response, Router } from 'express';
+import { z } from 'zod';
+import { cancelledBy } from '../core/outcome.ts';
+import type { Clock, RunFilter, Store } from '../core/ports.ts';
+import type { Access } from './access.ts';
+import { runJson } from './api-shapes.ts';
+import type { Links } from './links.ts';
+import { createRouter, route, sendError, sendNotFound } from './reply.ts';
+
+export interface ApiParts {
+  readonly store: Pick<Store, 'findRun' | 'listRuns' | 'cancel'>;
+  readonly clock: Clock;
+  readonly access: Access;
+  readonly links: Pick<Links, 'jobLog'>;
+  /** Something was cancelled: scheduler and reporter should look. */
+  readonly onCancelled: () => void;
+}
+
+const one = z.string().max(300);
+const listQuery = z.strictObject({
+  repo: one.regex(/^[^/\s]+\/[^/\s]+$/, 'must be owner/name').optional(),
+  branch: one.min(1).optional(),
+  sha: one.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i, 'must be 40 or 64 hex digits').optional(),
+  state: z.enum(['queued', 'running', 'finished'], 'must be queued, running or finished').optional(),
+  limit: one.regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100').default('20').transform(Number),
+  cursor: one.regex(/^\d{1,15}$/, 'must be what a page returned as next').optional(),
+});
+
+export function apiRouter({ store, clock, access, links, onCancelled }: ApiParts): Router {
+  async function list(request: Request, response: Response): Promise<void> {
+    if (access.rightToRead(request).kind !== 'all') {
+      response.set('WWW-Authenticate', 'Bearer');
+      sendError(response, 401, 'Send "Authorization: Bearer" with the admin token to list runs.');
+      return;
+    }
+    const query = listQuery.safeParse(request.query);
+    if (!query.success) {
+      const [issue] = query.error.issues;
+      sendError(response, 400, `${issue?.path.join('.') || 'The query'}: ${issue?.message ?? 'is wrong'}.`);
+      return;
+    }
+    const { limit, cursor, ...asked } = query.data;
+    const page = await store.listRuns(withoutAbsent(asked), limit, cursor ?? null);
+    response.json({ runs: page.runs.map((run) => runJson(run, links)), next: page.next });
+  }
+
+  async function show(request: Request, response: Response): Promise<void> {
+    const id = idOf(request);
+    const right = access.rightToRead(request);
+    const found = id !== undefined && (right.kind === 'all' || right.run === id) ? await store.findRun(id) : undefined;
+    if (found === undefined) sendNotFound(response);
+    else response.json(runJson(found, links));
+  }
+
+  async function cancel(request: Request, response: Response): Promise<void> {
+    const id = idOf(request);
+    const job = request.params['job'] === undefined ? null : String(request.params['job']);
+    const verdict = id === undefined ? 'unknown' : await store.cancel(id, job, cancelledBy('an administrator'), clock.now());
+    switch (verdict) {
+      case 'unknown':
+        sendNotFound(response);
+        return;
+      case 'finished':
+        sendError(response, 409, 'It has finished already, so there is nothing to cancel.');
+        return;
+      case 'cancelled':
+        onCancelled();
+        response.status(202).json({ result: 'cancelled', id, job });
+    }
+  }
+
+  async function asAdmin(request: Request, response: Response, act: (request: Request, response: Response) => Promise<void>): Promise<void> {
+    switch (access.rightToWrite(request)) {
+      case 'unset':
+        sendError(response, 403, 'Nothing can be changed over HTTP until HEARTH_ADMIN_TOKEN is set (or admin-token in hearth.yml).');
+        return;
+      case 'refused':
+        response.set('WWW-Authenticate', 'Bearer');
+        sendError(response, 401, 'Send "Authorization: Bearer" with the token of HEARTH_ADMIN_TOKEN.');
+        return;
+      case 'granted':
+        await act(request, response);
+    }
+  }
+
+  const router = createRouter();
+  route(router, '/api/v1/runs', { get: list });
+  route(router, '/api/v1/runs/:id', { get: show });
+  route(router, '/api/v1/runs/:id/cancel', { post: (request, response) => asAdmin(request, response, cancel) });
+  route(router, '/api/v1/runs/:id/jobs/:job/cancel', { post: (request, response) => asAdmin(request, response, cancel) });
+  return router;
+}
+
+function idOf(request: Request): number | undefined {
+  const id = String(request.params['id']);
+  return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : undefined;
+}
+
+type Asked = { readonly [K in keyof RunFilter]: RunFilter[K] | undefined };
+
+function withoutAbsent({ repo, branch, sha, state }: Asked): RunFilter {
+  return {
+    ...(repo === undefined ? {} : { repo }),
+    ...(branch === undefined ? {} : { branch }),
+    ...(sha === undefined ? {} : { sha }),
+    ...(state === undefined ? {} : { state }),
+  };
+}

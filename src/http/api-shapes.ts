@@ -1,0 +1,78 @@
+/** JSON as the API shows it: snake_case, stable, nothing that only the inside needs. */
+import type { Job } from '../core/job.ts';
+import type { RunWithJobs } from '../core/ports.ts';
+import type { Outcome } from '../core/outcome.ts';
+import { fullName, type Run } from '../core/run.ts';
+import type { Links } from './links.ts';
+
+export interface RunJson {
+  readonly id: number;
+  /** `owner/name` */
+  readonly repo: string;
+  readonly ref: string;
+  readonly sha: string;
+  readonly pipeline: string;
+  readonly state: Run['state'];
+  readonly outcome: OutcomeJson | null;
+  readonly jobs: readonly JobJson[];
+}
+
+export interface OutcomeJson {
+  readonly result: Outcome['result'];
+  readonly reason: Outcome['reason'];
+}
+
+export interface JobJson {
+  readonly name: string;
+  /** Every job this one waits for, phases turned into names. */
+  readonly needs: readonly string[];
+  readonly phase: string | null;
+  readonly state: Job['state'];
+  readonly outcome: OutcomeJson | null;
+  readonly attempt: number;
+  /** null = has not happened (yet). */
+  readonly timings: {
+    /** From ready to claimed. */
+    readonly queued_ms: number | null;
+    /** From claimed to its first process. */
+    readonly start_ms: number | null;
+    /** From its first process to its end. */
+    readonly run_ms: number | null;
+  };
+  readonly log_url: string;
+}
+
+export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>): RunJson {
+  return {
+    id: run.id,
+    repo: fullName(run.repo),
+    ref: run.ref,
+    sha: run.sha,
+    pipeline: run.pipeline,
+    state: run.state,
+    outcome: outcomeJson(run.outcome),
+    jobs: jobs.map((job) => jobJson(run, job, links)),
+  };
+}
+
+function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
+  const { queuedAt, claimedAt, startedAt, finishedAt } = job.timings;
+  return {
+    name: job.name,
+    needs: job.waitsFor,
+    phase: job.spec.phase ?? null,
+    state: job.state,
+    outcome: outcomeJson(job.outcome),
+    attempt: job.attempt,
+    timings: { queued_ms: between(queuedAt, claimedAt), start_ms: between(claimedAt, startedAt), run_ms: between(startedAt, finishedAt) },
+    log_url: links.jobLog(run, job.name),
+  };
+}
+
+function outcomeJson(outcome: Outcome | null): OutcomeJson | null {
+  return outcome === null ? null : { result: outcome.result, reason: outcome.reason };
+}
+
+function between(from: Date | null, to: Date | null): number | null {
+  return from === null || to === null ? null : to.getTime() - from.getTime();
+}
