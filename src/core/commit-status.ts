@@ -1,5 +1,6 @@
 import type { Job } from './job.ts';
 import { lets, type Outcome } from './outcome.ts';
+import { NO_PIPELINE } from './pipeline.ts';
 import type { Run } from './run.ts';
 
 /** The four states GitHub knows. */
@@ -22,7 +23,7 @@ export type StatusRank = 0 | 1 | 2 | 3 | 4;
 const DESCRIPTION_LIMIT = 140;
 
 export function runStatus(run: Pick<Run, 'pipeline' | 'state' | 'outcome' | 'trust'>): CommitStatus {
-  const context = `hearth/${run.pipeline}`;
+  const context = run.pipeline === NO_PIPELINE ? 'hearth' : `hearth/${run.pipeline}`;
   if (run.outcome === null) {
     const waiting = run.trust === 'T4' ? 'waiting for approval of this commit' : 'queued';
     return status(context, 'pending', run.state === 'running' ? 'running' : waiting, 2);

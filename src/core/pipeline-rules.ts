@@ -56,9 +56,13 @@ function checkCaches(root: YamlNode, report: Report): void {
   }
 }
 
+const MAX_JOBS = 1000;
+
 function checkJobs(root: YamlNode, report: Report): void {
   const jobs = mappingAt(root, ['jobs']);
   if (jobs?.entries.size === 0) report('empty-pipeline', 'The pipeline has no job. Add one below "jobs:".', keyPosition(root, ['jobs']));
+  const excess = [...(jobs?.entries ?? [])][MAX_JOBS]?.[1];
+  if (excess) report('bad-value', `The pipeline has more than ${MAX_JOBS} jobs. Split it into several pipelines.`, excess.keyPosition);
   for (const [name, { keyPosition: position, node }] of jobs?.entries ?? []) {
     if (!isMapping(node)) continue;
     const steps = node.entries.get('steps');

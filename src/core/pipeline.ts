@@ -68,5 +68,8 @@ export interface StepSpec {
   readonly workingDirectory: string;
 }
 
+/** Stands where a run has no pipeline (none at that commit, commit not there). No file can give this name. */
+export const NO_PIPELINE = '(none)';
+
 export const DEFAULT_TIMEOUT_MS = 30 * 60_000;
 export const DEFAULT_SHM_BYTES = 2 * 1024 ** 3;

@@ -1,0 +1,142 @@
+/** The planner: turns intakes into runs. Reads the commit's pipelines from the mirror, asks pure code, writes one plan. */
+import PQueue from 'p-queue';
+import type { Intake } from './core/intake.ts';
+import { error } from './core/outcome.ts';
+import type { Clock, Git, GitTrouble, IntakePlan, Store } from './core/ports.ts';
+import { failed, success, type Result } from './core/result.ts';
+import { fullName } from './core/run.ts';
+import { judgeLine } from './core/supersede.ts';
+import { readPipelines, type FoundPipeline } from './planner/pipelines.ts';
+import { planGone, planNewest, planNone, planStale, planTrouble, refToAsk, type HeadIntake } from './planner/plan.ts';
+
+export interface PlannerParts {
+  readonly store: Store;
+  readonly git: Git;
+  readonly clock: Clock;
+  /** Runs were made or ended: the scheduler and the reporter should look. */
+  readonly onChange: () => void;
+  readonly log: PlannerLog;
+}
+
+export interface PlannerLog {
+  warn(fields: object, message: string): void;
+}
+
+type Step = { readonly plan: IntakePlan } | { readonly retryInMs: number; readonly why: string; readonly cause?: unknown };
+
+const BATCH = 100;
+const REPOSITORIES_AT_ONCE = 4;
+const FIRST_RETRY_MS = 5_000;
+const MAX_RETRY_MS = 10 * 60_000;
+const GIVE_UP_AFTER_MS = 24 * 60 * 60_000;
+/** GitHub's replicas may know a push a moment later than its webhook says so. */
+const TRIES_FOR_MISSING = 3;
+
+/** The planner's tick, to be called whenever a delivery came in, and by a timer. See {@link planOnce}. */
+export function createPlanner(parts: PlannerParts): (signal: AbortSignal) => Promise<void> {
+  return (signal) => planOnce(parts, signal);
+}
+
+/**
+ * One tick: plans all intakes that are due, in order of receipt within a repository, several repositories at once.
+ * Trouble with one repository does not stop the others; when the store itself fails, the tick rejects at its end.
+ */
+export async function planOnce(parts: PlannerParts, signal: AbortSignal): Promise<void> {
+  let isWorking = true;
+  while (isWorking && !signal.aborted) {
+    const intakes = await parts.store.unplannedIntakes(parts.clock.now(), BATCH);
+    const queue = new PQueue({ concurrency: REPOSITORIES_AT_ONCE });
+    const groups = [...Map.groupBy(intakes, (intake) => intake.repo.id).values()];
+    const results = await Promise.allSettled(groups.map((group) => queue.add(() => planInOrder(parts, group, signal))));
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    if (failures.length > 0) throw new AggregateError(failures, 'the store did not take what was planned');
+    isWorking = intakes.length === BATCH;
+  }
+}
+
+/** When one has to wait, those behind it wait too: a close must not overtake the push before it. */
+async function planInOrder(parts: PlannerParts, intakes: readonly Intake[], signal: AbortSignal): Promise<void> {
+  let waiting: { readonly until: Date; readonly why: string } | undefined;
+  for (const intake of intakes) {
+    if (signal.aborted) return;
+    if (waiting) {
+      await parts.store.postponeIntake(intake, waiting.until, waiting.why);
+      continue;
+    }
+    const step = await planSafely(parts, intake);
+    const now = parts.clock.now();
+    if ('plan' in step) {
+      const runs = await parts.store.applyPlan(intake, step.plan, now);
+      if (runs.length > 0 || step.plan.ends.length > 0) parts.onChange();
+    } else {
+      const until = new Date(now.getTime() + step.retryInMs);
+      await parts.store.postponeIntake(intake, until, step.why);
+      parts.log.warn({ intake: intake.id, repo: fullName(intake.repo), reason: step.why, retryAt: until, err: step.cause }, 'an event is planned later');
+      waiting = { until, why: `waits for an earlier event of the repository: ${step.why}` };
+    }
+  }
+}
+
+/** A bug or a lost system while planning is trouble that may pass, like a lost network. */
+async function planSafely(parts: PlannerParts, intake: Intake): Promise<Step> {
+  try {
+    return await planIntake(parts, intake);
+  } catch (cause) {
+    const why = `planning failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+    return retry(parts, intake, why, () => ({ plan: emergencyPlan(intake, why) }), cause);
+  }
+}
+
+async function planIntake(parts: PlannerParts, intake: Intake): Promise<Step> {
+  if (intake.kind === 'head') return planHead(parts, intake);
+  const { live } = await parts.store.lineOfIntake(intake);
+  return { plan: planGone(intake, live) };
+}
+
+async function planHead(parts: PlannerParts, intake: HeadIntake): Promise<Step> {
+  const { store, git } = parts;
+  const { repo, sha } = intake;
+  const fetched = await git.fetch({ repo, sha, ref: refToAsk(intake) });
+  if (!fetched.ok) return stepFor(parts, intake, fetched.problem);
+  const { newestSeen, live } = await store.lineOfIntake(intake);
+  const verdict = judgeLine(intake, fetched.value.head, newestSeen, live);
+  if (verdict.kind === 'stale') {
+    // Nothing newer was received: perhaps GitHub answered from a replica that does not know this push yet. Ask again once.
+    const isNewestReceived = newestSeen === null || newestSeen.id <= intake.id;
+    if (isNewestReceived && intake.tries === 0) return { retryInMs: FIRST_RETRY_MS, why: `the forge reports the head ${verdict.newerSha.slice(0, 7)}; asking once more` };
+    return { plan: planStale(intake, await readPipelines(git, repo, sha), verdict.newerSha) };
+  }
+  const found = await readPipelines(git, repo, sha);
+  if (found.length > 0) return { plan: planNewest(intake, found, verdict.ends) };
+  const expected = await pipelinesOfDefaultBranch(git, intake);
+  return expected.ok ? { plan: planNone(intake, expected.value, verdict.ends) } : stepFor(parts, intake, expected.problem);
+}
+
+/** What a branch without pipeline files should have had. The default branch itself is its own measure. */
+async function pipelinesOfDefaultBranch(git: Git, intake: HeadIntake): Promise<Result<readonly FoundPipeline[], GitTrouble>> {
+  const { repo, sha, headRepoId, headRef, defaultBranch } = intake;
+  const ref = `refs/heads/${defaultBranch}`;
+  if (headRepoId === repo.id && headRef === ref) return success([]);
+  const fetched = await git.fetch({ repo, sha, ref });
+  if (!fetched.ok) return failed(fetched.problem);
+  return success(fetched.value.head === null ? [] : await readPipelines(git, repo, fetched.value.head));
+}
+
+function stepFor(parts: PlannerParts, intake: HeadIntake, trouble: GitTrouble): Step {
+  const reason = trouble.kind === 'disk' ? 'disk' : 'checkout';
+  if (trouble.kind === 'missing' && intake.tries >= TRIES_FOR_MISSING) return { plan: planTrouble(intake, error(reason, trouble.message)) };
+  return retry(parts, intake, trouble.message, (waited) => ({ plan: planTrouble(intake, error(reason, `gave up after ${waited}: ${trouble.message}`)) }));
+}
+
+function retry(parts: PlannerParts, intake: Intake, why: string, giveUp: (waited: string) => Step, cause?: unknown): Step {
+  if (parts.clock.now().getTime() - intake.receivedAt.getTime() >= GIVE_UP_AFTER_MS) {
+    parts.log.warn({ intake: intake.id, repo: fullName(intake.repo), reason: why, err: cause }, 'planning an event was given up');
+    return giveUp('24 hours');
+  }
+  return { retryInMs: Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(intake.tries, 20)), why, ...(cause === undefined ? {} : { cause }) };
+}
+
+function emergencyPlan(intake: Intake, why: string): IntakePlan {
+  if (intake.kind === 'gone') return { runs: [], ends: [], note: why };
+  return planTrouble(intake, error('checkout', `gave up after 24 hours: ${why}`));
+}

@@ -1,0 +1,60 @@
+/** The pipeline files of a commit. */
+import { isPipelineFile, parsePipeline, PIPELINE_FOLDERS, pipelineNameOf } from '../core/pipeline-file.ts';
+import { NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
+import { FileTooLarge, type Git } from '../core/ports.ts';
+import type { Problem } from '../core/problem.ts';
+import { failed, type Result } from '../core/result.ts';
+import type { RepoRef } from '../core/run.ts';
+import { shown } from '../core/shown.ts';
+
+export interface FoundPipeline {
+  /** Known also when the file is broken, so that the broken file's status stands where its verdict would. */
+  readonly name: string;
+  readonly parsed: Result<Pipeline, readonly Problem[]>;
+}
+
+const MAX_FILES = 50;
+
+/** All pipelines at a sha that is in the mirror, by file name; files that give one name twice count as one broken pipeline. */
+export async function readPipelines(git: Git, repo: RepoRef, sha: string): Promise<readonly FoundPipeline[]> {
+  for (const folder of PIPELINE_FOLDERS) {
+    const files = (await git.list(repo, sha, folder)).filter(isPipelineFile);
+    if (files.length > MAX_FILES) return [tooMany(folder)];
+    if (files.length > 0) return withoutDuplicates(await Promise.all(files.map((file) => readOne(git, repo, sha, file))));
+  }
+  return [];
+}
+
+interface ReadFile extends FoundPipeline {
+  readonly file: string;
+}
+
+async function readOne(git: Git, repo: RepoRef, sha: string, file: string): Promise<ReadFile> {
+  try {
+    const text = (await git.read(repo, sha, file)) ?? '';
+    const parsed = parsePipeline(text, file);
+    return { file, parsed, name: parsed.ok ? parsed.value.name : (pipelineNameOf(text, file) ?? NO_PIPELINE) };
+  } catch (cause) {
+    if (!(cause instanceof FileTooLarge)) throw cause;
+    const problem: Problem = { code: 'bad-value', message: 'The file is larger than 1 MiB. Move long scripts into files of their own.', file };
+    return { file, parsed: failed([problem]), name: pipelineNameOf('', file) ?? NO_PIPELINE };
+  }
+}
+
+function withoutDuplicates(found: readonly ReadFile[]): readonly FoundPipeline[] {
+  return [...Map.groupBy(found, (one) => one.name)].flatMap(([name, group]): readonly FoundPipeline[] => {
+    const [first] = group;
+    if (!first || group.length === 1) return group;
+    const own = group.flatMap((one) => (one.parsed.ok ? [] : one.parsed.problem));
+    // Broken files without a usable name are not alike because of that.
+    if (name === NO_PIPELINE) return [{ name, parsed: failed(own) }];
+    const files = group.map((one) => shown(one.file)).join(', ');
+    const message = `${files} give the same pipeline name ${shown(name)}. Give each its own "name:".`;
+    return [{ name, parsed: failed([{ code: 'duplicate-pipeline', message, file: first.file }, ...own]) }];
+  });
+}
+
+function tooMany(folder: string): FoundPipeline {
+  const message = `There are more than ${MAX_FILES} pipeline files in ${folder}. Join or remove some.`;
+  return { name: NO_PIPELINE, parsed: failed([{ code: 'bad-value', message, file: folder }]) };
+}

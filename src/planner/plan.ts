@@ -1,0 +1,119 @@
+/** From what is known about an intake to the runs it asks for. Pure. */
+import { waitsForOf } from '../core/graph.ts';
+import type { Intake } from '../core/intake.ts';
+import { error, supersededBy, type Outcome } from '../core/outcome.ts';
+import { DEFAULT_IMAGE } from '../core/pipeline-file.ts';
+import { DEFAULT_SHM_BYTES, NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
+import type { IntakePlan, PlannedRun } from '../core/ports.ts';
+import { formatProblem, type Problem } from '../core/problem.ts';
+import { lineOf, type Run } from '../core/run.ts';
+import { shown } from '../core/shown.ts';
+import { judgeTrigger } from '../core/trigger.ts';
+import type { FoundPipeline } from './pipelines.ts';
+
+export type HeadIntake = Intake & { readonly kind: 'head' };
+
+/** A run for each pipeline that wants the event; a broken file is a run that ended in an error before it began. */
+export function planNewest(intake: HeadIntake, found: readonly FoundPipeline[], ends: readonly Run[]): IntakePlan {
+  const notes: string[] = [];
+  const runs = found.flatMap(({ name, parsed }): PlannedRun[] => {
+    if (!parsed.ok) return [endedRun(intake, name, error('config', brokenMessage(parsed.problem)))];
+    const verdict = judgeTrigger(parsed.value.on, intake);
+    if (verdict.wanted) return [plannedRun(intake, parsed.value)];
+    notes.push(`${name}: ${verdict.why}`);
+    return [];
+  });
+  return { runs, ends: endsFor(ends, intake.sha), note: notes.length > 0 ? notes.join('; ') : null };
+}
+
+/** The head is old: what would have run is over, and its commit says so. */
+export function planStale(intake: HeadIntake, found: readonly FoundPipeline[], newerSha: string): IntakePlan {
+  const runs = found.flatMap(({ parsed }): PlannedRun[] =>
+    parsed.ok && judgeTrigger(parsed.value.on, intake).wanted ? [{ ...plannedRun(intake, parsed.value), jobs: [], outcome: supersededBy(newerSha) }] : [],
+  );
+  return { runs, ends: [], note: `superseded by ${newerSha.slice(0, 7)} before it was planned` };
+}
+
+/**
+ * The commit has no pipeline file. When the default branch has pipelines for this event, theirs is an error: a branch must
+ * not turn green by removing them. Otherwise the run is recorded and nothing is sent.
+ */
+export function planNone(intake: HeadIntake, onDefaultBranch: readonly FoundPipeline[], ends: readonly Run[]): IntakePlan {
+  const message = `no pipeline file at ${intake.sha.slice(0, 7)}`;
+  const expected = onDefaultBranch.filter(({ parsed }) => !parsed.ok || judgeTrigger(parsed.value.on, intake).wanted);
+  const runs = expected.map(({ name }) => endedRun(intake, name, error('config', message)));
+  const unreported = { ...endedRun(intake, NO_PIPELINE, { result: 'skipped', reason: 'no_pipeline', message }), reported: false };
+  return { runs: runs.length > 0 ? runs : [unreported], ends: endsFor(ends, intake.sha), note: message };
+}
+
+/** The commit could not be had, so not even its pipelines are known. */
+export function planTrouble(intake: HeadIntake, outcome: Outcome): IntakePlan {
+  return { runs: [endedRun(intake, NO_PIPELINE, outcome)], ends: [], note: outcome.message };
+}
+
+/** A closed pull request ends its own runs; a deleted branch ends all runs of its line. */
+export function planGone(intake: Intake & { readonly kind: 'gone' }, live: readonly Run[]): IntakePlan {
+  const line = lineOf(intake.headRepoId, intake.headRef, intake.prNumber);
+  const ends = live.filter((run) =>
+    run.repo.id === intake.repo.id && (intake.prNumber === null ? run.line === line : run.eventName === 'pull_request' && run.prNumber === intake.prNumber),
+  );
+  const outcome: Outcome = { result: 'cancelled', reason: 'cancelled_by', message: `cancelled: ${intake.because}` };
+  return { runs: [], ends: ends.map((run) => ({ run: run.id, outcome })), note: intake.because };
+}
+
+/** Where the head of an intake is asked for: a fork's branch is not in the base repository, its pull request is. */
+export function refToAsk(intake: Intake): string {
+  const isFork = intake.prNumber !== null && intake.headRepoId !== intake.repo.id;
+  return isFork ? `refs/pull/${intake.prNumber}/head` : intake.headRef;
+}
+
+function endsFor(runs: readonly Run[], sha: string): IntakePlan['ends'] {
+  return runs.map((run) => ({ run: run.id, outcome: supersededBy(sha) }));
+}
+
+function plannedRun(intake: HeadIntake, pipeline: Pipeline): PlannedRun {
+  const waitsFor = waitsForOf(pipeline);
+  const bare = bareRun(intake, pipeline.name);
+  return {
+    ...bare,
+    context: { ...bare.context, sidecar: pipeline.sidecar, caches: pipeline.caches },
+    jobs: pipeline.jobs.map((spec) => ({ spec, waitsFor: waitsFor.get(spec.name) ?? [] })),
+  };
+}
+
+function endedRun(intake: HeadIntake, pipeline: string, outcome: Outcome): PlannedRun {
+  return { ...bareRun(intake, pipeline), outcome };
+}
+
+function bareRun(intake: HeadIntake, pipeline: string): PlannedRun {
+  const { repo, sha, eventName, trust, prNumber, headRef, baseRef, actor } = intake;
+  const ref = prNumber === null ? headRef : `refs/pull/${prNumber}/head`;
+  return {
+    pipeline, repo, sha, ref, prNumber, eventName, trust,
+    line: lineOf(intake.headRepoId, headRef, prNumber),
+    context: {
+      sidecar: { kind: 'image', image: DEFAULT_IMAGE, shmBytes: DEFAULT_SHM_BYTES },
+      caches: {},
+      refName: shortRef(ref),
+      headRef: prNumber === null ? null : shortRef(headRef),
+      baseRef,
+      actor,
+    },
+    jobs: [],
+    outcome: null,
+    reported: true,
+  };
+}
+
+function shortRef(ref: string): string {
+  return ref.replace(/^refs\/(?:heads|tags|pull)\//, '');
+}
+
+const SHOWN_PROBLEMS = 20;
+
+/** The first problem comes first: a status has room for one. */
+function brokenMessage(problems: readonly Problem[]): string {
+  const lines = problems.slice(0, SHOWN_PROBLEMS).map((problem) => formatProblem({ ...problem, ...(problem.file === undefined ? {} : { file: shown(problem.file) }) }));
+  const more = problems.length - lines.length;
+  return [...lines, ...(more > 0 ? [`and ${more} more: run "hearth lint"`] : [])].join('\n');
+}
