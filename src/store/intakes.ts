@@ -1,0 +1,86 @@
+/** Deliveries and what they ask for, up to the moment they are planned. */
+import { sql, type SqlBool } from 'kysely';
+import type { Delivery, Intake, IntakeRequest } from '../core/intake.ts';
+import type { Store } from '../core/ports.ts';
+import { lineOf } from '../core/run.ts';
+import { intakeOf, runOf } from './rows.ts';
+import type { Db } from './schema.ts';
+
+export async function recordDelivery(db: Db, delivery: Delivery, request: IntakeRequest | null): Promise<'new' | 'duplicate'> {
+  if (request !== null && delivery.verdict !== 'accepted') {
+    throw new Error(`Internal error: delivery ${delivery.id} was ${delivery.verdict}, so it must not ask for work`);
+  }
+  const { id, event, body, verdict, note } = delivery;
+  const received_at = delivery.receivedAt.getTime();
+  const recorded = await db
+    .insertInto('deliveries')
+    .values({ id, event, body, received_at, verdict, note })
+    .onConflict((conflict) =>
+      conflict
+        .column('id')
+        .doUpdateSet({ event, body, received_at, verdict, note })
+        .where('deliveries.verdict', '=', 'rejected'),
+    )
+    .returning('id')
+    .executeTakeFirst();
+  if (recorded === undefined) return 'duplicate';
+  if (request !== null) await insertIntake(db, delivery, request);
+  return 'new';
+}
+
+async function insertIntake(db: Db, delivery: Delivery, request: IntakeRequest): Promise<void> {
+  await db
+    .insertInto('intakes')
+    .values({
+      delivery_id: delivery.id,
+      request: JSON.stringify(request),
+      repo_id: request.repo.id,
+      line: lineOf(request.headRepoId, request.headRef, request.prNumber),
+      sha: request.kind === 'head' ? request.sha : null,
+      received_at: delivery.receivedAt.getTime(),
+      tries: 0,
+    })
+    .execute();
+}
+
+export async function unplannedIntakes(db: Db, now: Date, limit: number): Promise<readonly Intake[]> {
+  const rows = await db
+    .selectFrom('intakes')
+    .selectAll()
+    .where('planned_at', 'is', null)
+    .where((or) => or.or([or('retry_at', 'is', null), or('retry_at', '<=', now.getTime())]))
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(intakeOf);
+}
+
+export async function lineOfIntake(db: Db, intake: Intake): ReturnType<Store['lineOfIntake']> {
+  const newest = await db
+    .selectFrom('intakes')
+    .select(['id', 'sha'])
+    .where('repo_id', '=', intake.repo.id)
+    .where('line', '=', lineOf(intake.headRepoId, intake.headRef, intake.prNumber))
+    .where('sha', 'is not', null)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const live = await db
+    .selectFrom('runs')
+    .selectAll()
+    .where('repo_id', '=', intake.repo.id)
+    .where(sql<SqlBool>`runs.state <> 'finished'`)
+    .orderBy('id')
+    .execute();
+  const newestSeen = newest === undefined || newest.sha === null ? null : { id: newest.id, sha: newest.sha };
+  return { newestSeen, live: live.map(runOf) };
+}
+
+export async function postponeIntake(db: Db, intake: Intake, until: Date, why: string): Promise<void> {
+  await db
+    .updateTable('intakes')
+    .set((row) => ({ retry_at: until.getTime(), why, tries: row('tries', '+', 1) }))
+    .where('id', '=', intake.id)
+    .where('planned_at', 'is', null)
+    .execute();
+}

@@ -1,0 +1,138 @@
+/** What the scheduler and the workers do to jobs. */
+import { sql, type SqlBool } from 'kysely';
+import type { JobId, WorkerId } from '../core/job.ts';
+import type { Evidence, Outcome } from '../core/outcome.ts';
+import type { Claim } from '../core/ports.ts';
+import { unreachable } from '../core/result.ts';
+import type { Decision } from '../core/schedule.ts';
+import { endJob, endRun, moveJob } from './moves.ts';
+import { contextOf, jobOf, outcomeOf, runOf } from './rows.ts';
+import { settleRun } from './settle.ts';
+import type { Db, JobRow, RunRow } from './schema.ts';
+
+export async function applyDecisions(db: Db, decisions: readonly Decision[], now: Date): Promise<number> {
+  const touched = new Set<number>();
+  let effects = 0;
+  for (const decision of decisions) {
+    const job = await findJob(db, decision.job);
+    if (job === undefined || job.attempt !== decision.attempt) continue;
+    if (!(await applyDecision(db, job, decision, now))) continue;
+    touched.add(job.run_id);
+    effects += 1;
+  }
+  for (const run of touched) await settleRun(db, run, now);
+  return effects;
+}
+
+/** False when the decision no longer fits the job. */
+async function applyDecision(db: Db, job: JobRow, decision: Decision, now: Date): Promise<boolean> {
+  switch (decision.action) {
+    case 'queue':
+      return job.state === 'waiting' && moveJob(db, job, 'queued', { queued_at: now.getTime() });
+    case 'claim':
+      return job.state === 'queued' && claimJob(db, job, decision, now);
+    case 'finish':
+      if (job.state === 'finished' || keepsItsLease(job, decision.outcome, now)) return false;
+      return endJob(db, job, { outcome: decision.outcome, evidence: null, at: now });
+    default:
+      return unreachable(decision);
+  }
+}
+
+async function claimJob(db: Db, job: JobRow, claim: Decision & { action: 'claim' }, now: Date): Promise<boolean> {
+  const run = await db.selectFrom('runs').select('trust').where('id', '=', job.run_id).executeTakeFirstOrThrow();
+  if (run.trust === 'T4') throw new Error(`Internal error: job ${job.id} belongs to a run that nobody approved`);
+  return moveJob(db, job, 'running', {
+    attempt: job.attempt + 1,
+    worker: claim.worker,
+    lease_until: claim.leaseUntil.getTime(),
+    claimed_at: now.getTime(),
+  });
+}
+
+/** The worker may have renewed its lease after the snapshot that found it lost. */
+function keepsItsLease(job: JobRow, outcome: Outcome, now: Date): boolean {
+  return outcome.reason === 'lost_worker' && job.lease_until !== null && job.lease_until >= now.getTime();
+}
+
+export async function claimsOf(db: Db, worker: WorkerId): Promise<readonly Claim[]> {
+  const jobs = await db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('worker', '=', worker)
+    .where(sql<SqlBool>`jobs.state = 'running'`)
+    .orderBy('claimed_at')
+    .orderBy('id')
+    .execute();
+  const claims: Claim[] = [];
+  for (const job of jobs) {
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', job.run_id).executeTakeFirstOrThrow();
+    const stop = outcomeOf(job.stop) ?? outcomeOf(run.ending);
+    claims.push({ job: jobOf(job), run: runOf(run), context: contextOf(run), stop });
+  }
+  return claims;
+}
+
+export async function jobStarted(db: Db, id: JobId, attempt: number, at: Date): Promise<boolean> {
+  const job = await findJob(db, id);
+  if (job?.state !== 'running' || job.attempt !== attempt) return false;
+  if (job.started_at === null) {
+    await db.updateTable('jobs').set({ started_at: at.getTime() }).where('id', '=', id).where('attempt', '=', attempt).execute();
+  }
+  return true;
+}
+
+export interface JobEnd {
+  readonly job: JobId;
+  readonly attempt: number;
+  readonly outcome: Outcome;
+  readonly evidence: Evidence | null;
+  readonly at: Date;
+}
+
+export async function finishJob(db: Db, end: JobEnd): Promise<boolean> {
+  if (end.outcome.result === 'success' && end.evidence === null) {
+    throw new Error(`Internal error: job ${end.job} cannot succeed without evidence`);
+  }
+  const job = await findJob(db, end.job);
+  if (job?.state !== 'running' || job.attempt !== end.attempt) return false;
+  if (!(await endJob(db, job, end))) return false;
+  await settleRun(db, job.run_id, end.at);
+  return true;
+}
+
+export interface CancelRequest {
+  readonly run: number;
+  readonly job: string | null;
+  readonly outcome: Outcome;
+  readonly at: Date;
+}
+
+export async function cancel(db: Db, request: CancelRequest): Promise<'cancelled' | 'finished' | 'unknown'> {
+  const run = await db.selectFrom('runs').selectAll().where('id', '=', request.run).executeTakeFirst();
+  if (run === undefined) return 'unknown';
+  if (request.outcome.result === 'success') throw new Error(`Internal error: run ${run.id} cannot be cancelled with a success`);
+  if (request.job !== null) return cancelJob(db, run, request.job, request);
+  if (run.state === 'finished') return 'finished';
+  await endRun(db, run, request.outcome, request.at);
+  return 'cancelled';
+}
+
+async function cancelJob(db: Db, run: RunRow, name: string, request: CancelRequest): Promise<'cancelled' | 'finished' | 'unknown'> {
+  const job = await db.selectFrom('jobs').selectAll().where('run_id', '=', run.id).where('name', '=', name).executeTakeFirst();
+  if (job === undefined) return 'unknown';
+  if (job.state === 'finished') return 'finished';
+  if (job.state === 'running') {
+    // First cause wins.
+    const stop = job.stop ?? run.ending ?? JSON.stringify(request.outcome);
+    await db.updateTable('jobs').set({ stop }).where('id', '=', job.id).where('attempt', '=', job.attempt).execute();
+  } else {
+    await endJob(db, job, { outcome: request.outcome, evidence: null, at: request.at });
+    await settleRun(db, run.id, request.at);
+  }
+  return 'cancelled';
+}
+
+async function findJob(db: Db, id: JobId): Promise<JobRow | undefined> {
+  return db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
+}

@@ -1,0 +1,42 @@
+/** Brings a store to the schema this version knows. Forward only: going back means restoring a backup. */
+import { sql } from 'kysely';
+import { transaction, type Engine } from './engine.ts';
+import { first } from './migrations/0001-first.ts';
+import type { Migration } from './migrations/migration.ts';
+
+export const migrations: readonly Migration[] = [first];
+
+/**
+ * Applies what is missing, each step in a transaction of its own. Two processes may do it at once, and a crash at any
+ * point leaves whole steps only: the step's row is inserted first, so that whoever comes second finds it and moves on.
+ * Rejects when the store was written by a newer version.
+ */
+export async function migrate(engine: Engine, known: readonly Migration[] = migrations): Promise<void> {
+  await transaction(engine.writer, async (db) => {
+    const { integer, table } = engine.words;
+    await sql.raw(`create table if not exists migrations (number ${integer} primary key, name text not null)${table}`).execute(db);
+    const newest = await db.selectFrom('migrations').selectAll().orderBy('number', 'desc').limit(1).executeTakeFirst();
+    refuseNewer(newest?.number ?? 0, known.length);
+  });
+  for (const migration of known) {
+    await transaction(engine.writer, async (db) => {
+      const { number, name } = migration;
+      const mine = await db
+        .insertInto('migrations')
+        .values({ number, name })
+        .onConflict((conflict) => conflict.doNothing())
+        .returning('number')
+        .executeTakeFirst();
+      if (mine === undefined) return;
+      for (const statement of migration.statements(engine.words)) await sql.raw(statement).execute(db);
+    });
+  }
+}
+
+function refuseNewer(found: number, known: number): void {
+  if (found <= known) return;
+  throw new Error(
+    `The store has schema ${found}, but this version of Hearth knows schemas up to ${known}. ` +
+      'Start the newer version that wrote it, or restore a backup made before the upgrade.',
+  );
+}

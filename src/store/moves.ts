@@ -1,0 +1,64 @@
+/** How jobs and runs change state. Every change is compare-and-set on (id, state, attempt) along an edge of core/job.ts. */
+import type { Updateable } from 'kysely';
+import { mayMove, type JobState } from '../core/job.ts';
+import type { Evidence, Outcome } from '../core/outcome.ts';
+import { endColumns } from './rows.ts';
+import { settleRun } from './settle.ts';
+import type { Db, JobRow, JobTable, RunRow } from './schema.ts';
+
+type JobKey = Pick<JobRow, 'id' | 'state' | 'attempt'>;
+
+/**
+ * Moves the job when it still is where the caller saw it; false when another was faster. Throws for an edge that does
+ * not exist: that is a bug of the caller, and going on would break what all others rely on.
+ */
+export async function moveJob(db: Db, job: JobKey, to: JobState, changes: Updateable<JobTable>): Promise<boolean> {
+  if (!mayMove(job.state, to)) {
+    throw new Error(`Internal error: job ${job.id} cannot go from ${job.state} to ${to}`);
+  }
+  const moved = await db
+    .updateTable('jobs')
+    .set({ ...changes, state: to })
+    .where('id', '=', job.id)
+    .where('state', '=', job.state)
+    .where('attempt', '=', job.attempt)
+    .returning('id')
+    .executeTakeFirst();
+  return moved !== undefined;
+}
+
+/** The only way into `finished`. Nothing is green without evidence. */
+export async function endJob(db: Db, job: JobKey, end: { outcome: Outcome; evidence: Evidence | null; at: Date }): Promise<boolean> {
+  if (end.outcome.result === 'success' && end.evidence === null) {
+    throw new Error(`Internal error: job ${job.id} cannot succeed without evidence`);
+  }
+  return moveJob(db, job, 'finished', {
+    ...endColumns(end.outcome, end.at),
+    evidence: end.evidence === null ? null : JSON.stringify(end.evidence),
+    lease_until: null,
+  });
+}
+
+/**
+ * Lets a run end: what is not running ends now, what is running is to be stopped (`claimsOf` says so) and ends when its
+ * worker reports. First cause wins, so ending it again changes nothing.
+ */
+export async function endRun(db: Db, run: RunRow, outcome: Outcome, at: Date): Promise<void> {
+  if (outcome.result === 'success') throw new Error(`Internal error: run ${run.id} cannot be ended with a success`);
+  if (run.state === 'finished' || run.ending !== null) return;
+  await db
+    .updateTable('runs')
+    .set({ ending: JSON.stringify(outcome) })
+    // Its commit may be pushed again later and then gets a run of its own.
+    .$if(outcome.result === 'cancelled' && outcome.reason === 'superseded', (update) => update.set({ dedupe: null }))
+    .where('id', '=', run.id)
+    .execute();
+  const idle = await db
+    .selectFrom('jobs')
+    .select(['id', 'state', 'attempt'])
+    .where('run_id', '=', run.id)
+    .where('state', 'in', ['waiting', 'queued'])
+    .execute();
+  for (const job of idle) await endJob(db, job, { outcome, evidence: null, at });
+  await settleRun(db, run.id, at);
+}

@@ -1,0 +1,108 @@
+/** From a planned intake to runs, jobs and desired statuses. */
+import type { Insertable } from 'kysely';
+import type { Intake } from '../core/intake.ts';
+import type { RunId } from '../core/job.ts';
+import type { IntakePlan, PlannedRun } from '../core/ports.ts';
+import { fullName } from '../core/run.ts';
+import { endRun } from './moves.ts';
+import { endColumns } from './rows.ts';
+import { settleRun } from './settle.ts';
+import type { Db, JobTable } from './schema.ts';
+
+export async function applyPlan(db: Db, intake: Intake, plan: IntakePlan, now: Date): Promise<readonly RunId[]> {
+  const mine = await db
+    .updateTable('intakes')
+    .set({ planned_at: now.getTime(), note: plan.note })
+    .where('id', '=', intake.id)
+    .where('planned_at', 'is', null)
+    .returning('id')
+    .executeTakeFirst();
+  if (mine !== undefined) {
+    await endStaleRuns(db, plan, now);
+    for (const planned of plan.runs) {
+      const run = (await joinRun(db, planned)) ?? (await insertRun(db, planned, now));
+      await db
+        .insertInto('intake_runs')
+        .values({ intake_id: intake.id, run_id: run })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    }
+  }
+  const standing = await db
+    .selectFrom('intake_runs')
+    .select('run_id')
+    .where('intake_id', '=', intake.id)
+    .orderBy('run_id')
+    .execute();
+  return standing.map((row) => row.run_id);
+}
+
+async function endStaleRuns(db: Db, plan: IntakePlan, now: Date): Promise<void> {
+  for (const end of plan.ends) {
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', end.run).executeTakeFirstOrThrow();
+    await endRun(db, run, end.outcome, now);
+  }
+}
+
+/** A commit runs a pipeline once, however many events ask for it; the first event stays its name. */
+async function joinRun(db: Db, planned: PlannedRun): Promise<RunId | undefined> {
+  const run = await db
+    .selectFrom('runs')
+    .select(['id', 'pr_number'])
+    .where('dedupe', '=', dedupeKey(planned))
+    .executeTakeFirst();
+  if (run !== undefined && run.pr_number === null && planned.prNumber !== null) {
+    await db.updateTable('runs').set({ pr_number: planned.prNumber }).where('id', '=', run.id).execute();
+  }
+  return run?.id;
+}
+
+async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId> {
+  const { repo, outcome } = planned;
+  if (outcome?.result === 'success') throw new Error('Internal error: a run cannot be planned as a success');
+  if (outcome !== null && planned.jobs.length > 0) throw new Error('Internal error: a run that is over has no jobs');
+  const { id } = await db
+    .insertInto('runs')
+    .values({
+      ...{ repo_id: repo.id, repo_owner: repo.owner, repo_name: repo.name, repo_key: fullName(repo).toLowerCase() },
+      ...{ sha: planned.sha, ref: planned.ref, line: planned.line, branch: branchOf(planned) },
+      ...{ pr_number: planned.prNumber, event_name: planned.eventName, trust: planned.trust },
+      ...{ pipeline: planned.pipeline, context: JSON.stringify(planned.context), reported: planned.reported ? 1 : 0 },
+      dedupe: outcome?.reason === 'superseded' ? null : dedupeKey(planned),
+      created_at: now.getTime(),
+      state: 'queued',
+      ...(outcome === null ? {} : endColumns(outcome, now)),
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await insertJobs(db, id, planned.jobs);
+  await settleRun(db, id, now);
+  return id;
+}
+
+/** An engine allows only so many values in one statement. */
+const JOBS_PER_STATEMENT = 500;
+
+async function insertJobs(db: Db, run: RunId, jobs: PlannedRun['jobs']): Promise<void> {
+  const rows = jobs.map(({ spec, waitsFor }): Insertable<JobTable> => ({
+    run_id: run,
+    name: spec.name,
+    spec: JSON.stringify(spec),
+    waits_for: JSON.stringify(waitsFor),
+    state: 'waiting',
+    attempt: 0,
+  }));
+  for (let start = 0; start < rows.length; start += JOBS_PER_STATEMENT) {
+    await db.insertInto('jobs').values(rows.slice(start, start + JOBS_PER_STATEMENT)).execute();
+  }
+}
+
+function dedupeKey(run: PlannedRun): string {
+  return `${run.repo.id} ${run.sha} ${run.trust} ${run.pipeline}`;
+}
+
+/** Told by the line, which names the repository the commits live in: a fork's `main` is never the base's `main`. */
+function branchOf(run: PlannedRun): string | null {
+  const prefix = `${run.repo.id}:refs/heads/`;
+  return run.line.startsWith(prefix) ? run.line.slice(prefix.length) : null;
+}

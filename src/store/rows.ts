@@ -1,0 +1,109 @@
+/** Rows to the words of core/, the one place that knows both. What is read here was written by the store itself. */
+import type { Intake, IntakeRequest } from '../core/intake.ts';
+import type { Job } from '../core/job.ts';
+import type { Evidence, Outcome } from '../core/outcome.ts';
+import type { JobSpec } from '../core/pipeline.ts';
+import type { OutgoingStatus, StoreCounts } from '../core/ports.ts';
+import type { Run, RunContext } from '../core/run.ts';
+import type { IntakeRow, JobRow, RunRow, StatusRow, WorkerRow } from './schema.ts';
+
+export function runOf(row: RunRow): Run {
+  return {
+    id: row.id,
+    repo: { id: row.repo_id, owner: row.repo_owner, name: row.repo_name },
+    sha: row.sha,
+    ref: row.ref,
+    line: row.line,
+    prNumber: row.pr_number,
+    eventName: row.event_name,
+    trust: row.trust,
+    pipeline: row.pipeline,
+    state: row.state,
+    outcome: outcomeOf(row.outcome),
+    ending: outcomeOf(row.ending),
+    createdAt: new Date(row.created_at),
+    finishedAt: dateOf(row.finished_at),
+  };
+}
+
+export function contextOf(row: Pick<RunRow, 'context'>): RunContext {
+  return JSON.parse(row.context) as RunContext;
+}
+
+export function jobOf(row: JobRow): Job {
+  const spec = JSON.parse(row.spec) as JobSpec;
+  return {
+    id: row.id,
+    runId: row.run_id,
+    name: row.name,
+    // JSON drops keys that are undefined; here they are part of the shape.
+    spec: { ...spec, needs: spec.needs, phase: spec.phase },
+    waitsFor: JSON.parse(row.waits_for) as string[],
+    state: row.state,
+    outcome: outcomeOf(row.outcome),
+    evidence: row.evidence === null ? null : (JSON.parse(row.evidence) as Evidence),
+    attempt: row.attempt,
+    worker: row.worker,
+    leaseUntil: dateOf(row.lease_until),
+    timings: {
+      queuedAt: dateOf(row.queued_at),
+      claimedAt: dateOf(row.claimed_at),
+      startedAt: dateOf(row.started_at),
+      finishedAt: dateOf(row.finished_at),
+    },
+  };
+}
+
+export function intakeOf(row: IntakeRow): Intake {
+  return {
+    ...(JSON.parse(row.request) as IntakeRequest),
+    id: row.id,
+    deliveryId: row.delivery_id,
+    receivedAt: new Date(row.received_at),
+    tries: row.tries,
+  };
+}
+
+export function statusOf(row: StatusRow & Pick<RunRow, 'repo_owner' | 'repo_name'>): OutgoingStatus {
+  return {
+    id: row.id,
+    version: row.version,
+    repo: { id: row.repo_id, owner: row.repo_owner, name: row.repo_name },
+    sha: row.sha,
+    runId: row.run_id,
+    job: row.job,
+    context: row.context,
+    state: row.state,
+    description: row.description,
+    rank: row.rank,
+    failures: row.failures,
+    desiredAt: new Date(row.desired_at),
+  };
+}
+
+export function workerOf(row: WorkerRow): StoreCounts['workers'][number] {
+  return {
+    id: row.id,
+    slots: row.slots,
+    details: JSON.parse(row.details) as Record<string, unknown>,
+    leaseUntil: new Date(row.lease_until),
+  };
+}
+
+export function outcomeOf(json: string | null): Outcome | null {
+  return json === null ? null : (JSON.parse(json) as Outcome);
+}
+
+export function dateOf(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
+}
+
+/** The columns that say how something ended; both runs and jobs have them. */
+export function endColumns(outcome: Outcome, at: Date) {
+  return {
+    state: 'finished' as const,
+    result: outcome.result,
+    outcome: JSON.stringify(outcome),
+    finished_at: at.getTime(),
+  };
+}

@@ -1,0 +1,58 @@
+/** The Store port: its use-cases, each in a transaction of the right kind. */
+import type { Store } from '../core/ports.ts';
+import { read, type Engine } from './engine.ts';
+import { startGroupCommit, type CommitFigures } from './group-commit.ts';
+import { lineOfIntake, postponeIntake, recordDelivery, unplannedIntakes } from './intakes.ts';
+import { applyDecisions, cancel, claimsOf, finishJob, jobStarted } from './jobs.ts';
+import { migrate } from './migrate.ts';
+import { statusFailed, statusSent, unsentStatuses } from './outbox.ts';
+import { applyPlan } from './plans.ts';
+import { counts, findRun, listRuns, runsOfSha, snapshot } from './reads.ts';
+import { holdRole, renewWorker } from './workers.ts';
+
+export interface OpenStore extends Store {
+  /** For metrics: how well commits are shared. Counts since the store was opened. */
+  commitFigures(): CommitFigures;
+}
+
+/**
+ * Migrates the engine's database and serves the port on it; closing the store closes the engine. Every method rejects
+ * with StoreUnavailable when the database is in trouble, and then nothing of it has happened.
+ */
+export async function openStore(engine: Engine): Promise<OpenStore> {
+  await migrate(engine);
+  const { write, figures, close } = startGroupCommit(engine);
+  return {
+    recordDelivery: (delivery, request) => write((db) => recordDelivery(db, delivery, request)),
+    unplannedIntakes: (now, limit) => read(engine, (db) => unplannedIntakes(db, now, limit)),
+    lineOfIntake: (intake) => read(engine, (db) => lineOfIntake(db, intake)),
+    applyPlan: (intake, plan, now) => write((db) => applyPlan(db, intake, plan, now)),
+    postponeIntake: (intake, until, why) => write((db) => postponeIntake(db, intake, until, why)),
+
+    snapshot: () => read(engine, snapshot),
+    apply: (decisions, now) => write((db) => applyDecisions(db, decisions, now)),
+
+    renewWorker: (worker, leaseUntil, now) => write((db) => renewWorker(db, worker, leaseUntil, now)),
+    claimsOf: (worker) => read(engine, (db) => claimsOf(db, worker)),
+    jobStarted: (job, attempt, at) => write((db) => jobStarted(db, job, attempt, at)),
+    finishJob: (job, attempt, outcome, evidence, at) => write((db) => finishJob(db, { job, attempt, outcome, evidence, at })),
+    cancel: (run, job, outcome, at) => write((db) => cancel(db, { run, job, outcome, at })),
+
+    unsentStatuses: (now, limit) => read(engine, (db) => unsentStatuses(db, now, limit)),
+    statusSent: (id, version, at) => write((db) => statusSent(db, id, version, at)),
+    statusFailed: (id, version, why, retryAt) => write((db) => statusFailed(db, { id, version, why, retryAt })),
+
+    findRun: (id) => read(engine, (db) => findRun(db, id)),
+    listRuns: (filter, limit, cursor) => read(engine, (db) => listRuns(db, filter, limit, cursor)),
+    runsOfSha: (prefix) => read(engine, (db) => runsOfSha(db, prefix)),
+    counts: () => read(engine, counts),
+
+    holdRole: (role, owner, until, now) => write((db) => holdRole(db, { role, owner, until, now })),
+
+    async close() {
+      await close();
+      await engine.close();
+    },
+    commitFigures: figures,
+  };
+}

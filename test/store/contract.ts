@@ -1,0 +1,24 @@
+/** What every store promises, whatever engine is behind it, as a function of "open an empty store". */
+import { describe } from 'vitest';
+import { cancelContract } from './contract/cancel.ts';
+import { intakeContract } from './contract/intakes.ts';
+import { jobContract } from './contract/jobs.ts';
+import { leaseContract } from './contract/leases.ts';
+import { outboxContract } from './contract/outbox.ts';
+import { planContract } from './contract/plans.ts';
+import { readContract } from './contract/reads.ts';
+import { statusContract } from './contract/statuses.ts';
+import type { OpenEmptyStore } from './fresh-store.ts';
+
+export function storeContract(name: string, open: OpenEmptyStore): void {
+  describe(name, () => {
+    intakeContract(open);
+    planContract(open);
+    jobContract(open);
+    cancelContract(open);
+    leaseContract(open);
+    statusContract(open);
+    outboxContract(open);
+    readContract(open);
+  });
+}

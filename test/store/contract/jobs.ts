@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'vitest';
+import type { Outcome } from '../../../src/core/outcome.ts';
+import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
+import { at, claimIn, evidence, failed, findRun, finishIn, jobIn, passed, planned, runIn } from '../support.ts';
+
+const notRun: Outcome = { result: 'skipped', reason: 'need_failed', message: 'not run: build did not succeed' };
+const lost: Outcome = { result: 'error', reason: 'lost_worker', message: 'the worker stopped answering' };
+
+export function jobContract(open: OpenEmptyStore): void {
+  describe('a decision', () => {
+    const store = freshStore(open);
+
+    test('takes a job from waiting over queued to running, and the run with it', async () => {
+      const { run, jobs } = await runIn(store());
+      const job = jobs[0]?.id ?? 0;
+      expect(await store().apply([{ job, attempt: 0, action: 'queue' }], at(2))).toBe(1);
+      expect(await jobIn(store(), run.id, 'build')).toMatchObject({ state: 'queued', attempt: 0, timings: { queuedAt: at(2) } });
+      expect((await findRun(store(), run.id)).run.state).toBe('queued');
+      expect(await store().apply([{ job, attempt: 0, action: 'claim', worker: 'w', leaseUntil: at(60) }], at(3))).toBe(1);
+      expect(await jobIn(store(), run.id, 'build')).toMatchObject({
+        state: 'running', attempt: 1, worker: 'w', leaseUntil: at(60), timings: { queuedAt: at(2), claimedAt: at(3), startedAt: null },
+      });
+      expect((await findRun(store(), run.id)).run.state).toBe('running');
+    });
+
+    test('that no longer fits is dropped and does not count', async () => {
+      const { run, jobs } = await runIn(store(), planned(['build', 'lint']));
+      const build = await claimIn(store(), run.id, 'build');
+      const before = await findRun(store(), run.id);
+      const claim = { action: 'claim', worker: 'v', leaseUntil: at(90) } as const;
+      const misfits = [
+        { job: build.id, attempt: 1, action: 'queue' },
+        { job: build.id, attempt: 1, ...claim },
+        { job: build.id, attempt: 0, ...claim },
+        { job: build.id, attempt: 0, action: 'finish', outcome: notRun },
+        { job: jobs[1]?.id ?? 0, attempt: 0, ...claim },
+        { job: 999_999, attempt: 0, action: 'queue' },
+      ] as const;
+      expect(await store().apply(misfits, at(4))).toBe(0);
+      expect(await findRun(store(), run.id)).toEqual(before);
+    });
+
+    test('applied twice at once takes effect once', async () => {
+      const { run, jobs } = await runIn(store());
+      const key = { job: jobs[0]?.id ?? 0, attempt: 0 };
+      await store().apply([{ ...key, action: 'queue' }], at(2));
+      const claims = ['v', 'w'].map((worker) => store().apply([{ ...key, action: 'claim', worker, leaseUntil: at(60) }], at(3)));
+      expect((await Promise.all(claims)).sort()).toEqual([0, 1]);
+      expect((await jobIn(store(), run.id, 'build')).attempt).toBe(1);
+    });
+
+    test('ends a job that did not run, and the run when it was the last', async () => {
+      const { run } = await runIn(store(), planned(['build', { name: 'test', waitsFor: ['build'] }]));
+      await finishIn(store(), run.id, 'build', failed);
+      const job = await jobIn(store(), run.id, 'test');
+      expect(await store().apply([{ job: job.id, attempt: 0, action: 'finish', outcome: notRun }], at(6))).toBe(1);
+      expect(await jobIn(store(), run.id, 'test')).toMatchObject({ state: 'finished', outcome: notRun, timings: { finishedAt: at(6) } });
+      expect((await findRun(store(), run.id)).run).toMatchObject({
+        state: 'finished', outcome: { result: 'failure', message: 'build: exit 3' }, finishedAt: at(6),
+      });
+    });
+
+    test('takes a job from a worker whose lease ran out, and not from one that renewed in time', async () => {
+      const { run } = await runIn(store());
+      const job = await claimIn(store(), run.id, 'build');
+      const decision = { job: job.id, attempt: 1, action: 'finish', outcome: lost } as const;
+      await store().renewWorker({ id: 'w', slots: 1, details: {} }, at(120), at(61));
+      expect(await store().apply([decision], at(62))).toBe(0);
+      expect(await store().apply([decision], at(121))).toBe(1);
+      expect((await findRun(store(), run.id)).run.outcome).toMatchObject({ result: 'error', reason: 'lost_worker' });
+    });
+
+    test('cannot make a job a success', async () => {
+      const { run } = await runIn(store());
+      const job = await claimIn(store(), run.id, 'build');
+      await expect(store().apply([{ job: job.id, attempt: 1, action: 'finish', outcome: passed }], at(4))).rejects.toThrow('without evidence');
+      expect((await jobIn(store(), run.id, 'build')).state).toBe('running');
+    });
+
+    test('cannot start a run that nobody approved', async () => {
+      const { run, jobs } = await runIn(store(), planned(['build'], { trust: 'T4' }));
+      const key = { job: jobs[0]?.id ?? 0, attempt: 0 };
+      await store().apply([{ ...key, action: 'queue' }], at(2));
+      await expect(store().apply([{ ...key, action: 'claim', worker: 'w', leaseUntil: at(60) }], at(3))).rejects.toThrow('nobody approved');
+      expect((await findRun(store(), run.id)).run.state).toBe('queued');
+    });
+  });
+
+  describe('a running attempt', () => {
+    const store = freshStore(open);
+
+    test('is started once, and saying so again is harmless', async () => {
+      const { run } = await runIn(store());
+      const job = await claimIn(store(), run.id, 'build');
+      expect(await store().jobStarted(job.id, 1, at(3))).toBe(true);
+      expect(await store().jobStarted(job.id, 1, at(4))).toBe(true);
+      expect((await jobIn(store(), run.id, 'build')).timings.startedAt).toEqual(at(3));
+    });
+
+    test('of a late or early number is refused', async () => {
+      const { run } = await runIn(store());
+      const job = await claimIn(store(), run.id, 'build');
+      expect(await store().jobStarted(job.id, 0, at(3))).toBe(false);
+      expect(await store().jobStarted(job.id, 2, at(3))).toBe(false);
+      expect(await store().finishJob(job.id, 0, passed, evidence, at(4))).toBe(false);
+      expect(await store().finishJob(job.id, 2, passed, evidence, at(4))).toBe(false);
+      expect(await jobIn(store(), run.id, 'build')).toEqual(job);
+    });
+
+    test('ends with its outcome and evidence, once', async () => {
+      const { run } = await runIn(store());
+      const job = await claimIn(store(), run.id, 'build');
+      expect(await store().finishJob(job.id, 1, passed, evidence, at(5))).toBe(true);
+      expect(await store().finishJob(job.id, 1, failed, evidence, at(6))).toBe(false);
+      expect(await store().jobStarted(job.id, 1, at(6))).toBe(false);
+      expect(await jobIn(store(), run.id, 'build')).toMatchObject({
+        state: 'finished', outcome: passed, evidence, leaseUntil: null, worker: 'w', timings: { finishedAt: at(5) },
+      });
+    });
+
+    test('is not green without evidence', async () => {
+      const { run } = await runIn(store());
+      const job = await claimIn(store(), run.id, 'build');
+      await expect(store().finishJob(job.id, 1, passed, null, at(5))).rejects.toThrow('without evidence');
+      expect((await jobIn(store(), run.id, 'build')).state).toBe('running');
+    });
+
+    test('that was never claimed cannot end', async () => {
+      const { run, jobs } = await runIn(store());
+      expect(await store().finishJob(jobs[0]?.id ?? 0, 0, failed, null, at(5))).toBe(false);
+      expect((await findRun(store(), run.id)).run.state).toBe('queued');
+    });
+  });
+
+  describe('a run', () => {
+    const store = freshStore(open);
+
+    test('is over with its last job, and not before', async () => {
+      const { run } = await runIn(store(), planned(['build', 'lint']));
+      await finishIn(store(), run.id, 'build');
+      expect((await findRun(store(), run.id)).run).toMatchObject({ state: 'running', outcome: null });
+      await finishIn(store(), run.id, 'lint');
+      expect((await findRun(store(), run.id)).run).toMatchObject({
+        state: 'finished', outcome: { result: 'success', message: '2 jobs passed' }, finishedAt: at(5),
+      });
+    });
+
+    test('without jobs is over at once and says so', async () => {
+      expect((await runIn(store(), planned([]))).run).toMatchObject({ state: 'finished', outcome: { result: 'skipped' } });
+    });
+  });
+}
