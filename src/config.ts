@@ -176,6 +176,16 @@ function contradictions(given: Given): Problem[] {
   return problems;
 }
 
+/** Where the service's data is unless it was set, and where verbs that need no settings keep theirs. Absolute. */
+export function defaultDataDirectory(environment: Environment = process.env): string {
+  const given = environment['HEARTH_DATA']?.trim();
+  return given ? resolve(given) : stateDirectory(environment, homedir());
+}
+
+function stateDirectory(environment: Environment, home: string): string {
+  return join(environment['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'hearth');
+}
+
 const DEFAULT_CACHE_BYTES = 20 * 1024 ** 3;
 const DEFAULT_LOG_BYTES = 64 * 1024 ** 2;
 /** Longer than the 35 days for which a redelivery must be recognised. */
@@ -184,11 +194,10 @@ const DAY_MS = 86_400_000;
 
 function assemble(given: Given, environment: Environment, machine: Machine): Config {
   const absolute = (path: string): string => resolve(machine.from, path.replace(/^~(?=\/|$)/, machine.home));
-  const stateHome = environment['XDG_STATE_HOME'] || join(machine.home, '.local', 'state');
   const { listen, slots, read, labels } = given;
   return deepFreeze({
     listen: listen ?? { host: '127.0.0.1', port: 9000 },
-    dataDirectory: absolute(given.data ?? join(stateHome, 'hearth')),
+    dataDirectory: absolute(given.data ?? stateDirectory(environment, machine.home)),
     repos: given.repos ?? [],
     publicUrl: given['public-url'] ?? null,
     github: { apiUrl: given['github-api-url'] ?? 'https://api.github.com', credential: credentialOf(given, absolute) },

@@ -1,5 +1,5 @@
 import type { Job, RunId } from './job.ts';
-import { lets, type Outcome } from './outcome.ts';
+import { lets, succeeded, type Outcome } from './outcome.ts';
 import type { Sidecar, CacheSpec } from './pipeline.ts';
 
 /**
@@ -75,7 +75,9 @@ export function runOutcome(jobs: readonly Job[], ending: Outcome | null): Outcom
     bad.find((job) => job.outcome?.result === 'failure') ??
     bad.find((job) => job.outcome?.result === 'cancelled');
   if (cause?.outcome) return { ...cause.outcome, message: `${cause.spec.title}: ${cause.outcome.message}` };
-  const done = jobs.filter((job) => job.outcome?.result !== 'skipped').length;
-  if (done === 0) return { result: 'skipped', reason: 'condition', message: 'no job ran' };
-  return { result: 'success', reason: 'exit', message: `${done} ${done === 1 ? 'job' : 'jobs'} passed` };
+  const passed = jobs.filter((job) => succeeded(job.outcome)).length;
+  const allowed = jobs.filter((job) => job.outcome?.result === 'failure').length;
+  if (passed + allowed === 0) return { result: 'skipped', reason: 'condition', message: 'no job ran' };
+  const counted = `${passed} ${passed === 1 ? 'job' : 'jobs'} passed`;
+  return { result: 'success', reason: 'exit', message: allowed === 0 ? counted : `${counted}, ${allowed} failed (allowed)` };
 }

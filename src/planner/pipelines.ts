@@ -1,11 +1,11 @@
 /** The pipeline files of a commit. */
 import { isPipelineFile, parsePipeline, PIPELINE_FOLDERS, pipelineNameOf } from '../core/pipeline-file.ts';
+import { duplicateName } from '../core/pipeline-names.ts';
 import { NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
 import { FileTooLarge, type Git } from '../core/ports.ts';
 import type { Problem } from '../core/problem.ts';
 import { failed, type Result } from '../core/result.ts';
 import type { RepoRef } from '../core/run.ts';
-import { shown } from '../core/shown.ts';
 
 export interface FoundPipeline {
   /** Known also when the file is broken, so that the broken file's status stands where its verdict would. */
@@ -43,14 +43,11 @@ async function readOne(git: Git, repo: RepoRef, sha: string, file: string): Prom
 
 function withoutDuplicates(found: readonly ReadFile[]): readonly FoundPipeline[] {
   return [...Map.groupBy(found, (one) => one.name)].flatMap(([name, group]): readonly FoundPipeline[] => {
-    const [first] = group;
-    if (!first || group.length === 1) return group;
+    if (group.length === 1) return group;
     const own = group.flatMap((one) => (one.parsed.ok ? [] : one.parsed.problem));
     // Broken files without a usable name are not alike because of that.
     if (name === NO_PIPELINE) return [{ name, parsed: failed(own) }];
-    const files = group.map((one) => shown(one.file)).join(', ');
-    const message = `${files} give the same pipeline name ${shown(name)}. Give each its own "name:".`;
-    return [{ name, parsed: failed([{ code: 'duplicate-pipeline', message, file: first.file }, ...own]) }];
+    return [{ name, parsed: failed([duplicateName(name, group.map((one) => one.file)), ...own]) }];
   });
 }
 

@@ -71,7 +71,7 @@ function endsFor(runs: readonly Run[], sha: string): IntakePlan['ends'] {
   return runs.map((run) => ({ run: run.id, outcome: supersededBy(sha) }));
 }
 
-function plannedRun(intake: HeadIntake, pipeline: Pipeline): PlannedRun {
+export function plannedRun(intake: HeadIntake, pipeline: Pipeline): PlannedRun {
   const waitsFor = waitsForOf(pipeline);
   const bare = bareRun(intake, pipeline.name);
   return {

@@ -15,7 +15,10 @@ describe('the outcome of a run', () => {
   });
 
   it('is success when every job passed, was tolerated or skipped by condition', () => {
-    expect(runOutcome([done('a', passed), done('b', failedJob, true), done('c', skipped)], null)).toMatchObject({ result: 'success' });
+    expect(runOutcome([done('a', passed), done('b', failedJob, true), done('c', skipped)], null)).toMatchObject({
+      result: 'success',
+      message: '1 job passed, 1 failed (allowed)',
+    });
   });
 
   it('is the failure of the job that failed, by name', () => {

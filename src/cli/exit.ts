@@ -1,0 +1,28 @@
+/** Exit codes of every verb. */
+export const exits = {
+  good: 0,
+  /** What was asked about is not good: a run that is not success, a file with problems. */
+  bad: 1,
+  /** Wrong usage or configuration. */
+  usage: 2,
+  /** The daemon cannot be reached, or nothing was found. */
+  nothing: 3,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof exits)[keyof typeof exits];
+
+/** What every verb gets beside its own arguments. */
+export interface VerbContext {
+  /** Folder to work in: where it was started, or `-C DIR`. Absolute. */
+  readonly cwd: string;
+  /** `-o json`: one JSON value on standard output instead of text. */
+  readonly json: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Writes to standard output, without a newline of its own. */
+  readonly write: (text: string | Uint8Array) => void;
+  /** Writes a line to standard error. */
+  readonly complain: (line: string) => void;
+  /** Aborted by Ctrl-C. */
+  readonly interrupted: AbortSignal;
+}

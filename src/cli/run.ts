@@ -1,0 +1,142 @@
+/**
+ * `hearth run`: the pipelines of the working tree here and now, through the same store, scheduler and executor as a push.
+ * Its data folder is its own, one per working tree, and keeps slots and layers warm for the next call.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import { defaultDataDirectory } from '../config.ts';
+import { formatProblem } from '../core/problem.ts';
+import { selectJobs, type JobSelection } from '../core/graph.ts';
+import type { Intake } from '../core/intake.ts';
+import { cancelledBy } from '../core/outcome.ts';
+import type { Forge, Git, JobLogs, PlannedRun, RunWithJobs, Store } from '../core/ports.ts';
+import { failed, success, type Result } from '../core/result.ts';
+import type { RepoRef } from '../core/run.ts';
+import { openGit } from '../git/open-git.ts';
+import { currentBranch, snapshotWorkingTree } from '../git/working-tree.ts';
+import { lockInstance } from '../instance-lock.ts';
+import { createLog } from '../log.ts';
+import { plannedRun } from '../planner/plan.ts';
+import { readPipelines } from '../planner/pipelines.ts';
+import { openJobLogs } from '../store/job-logs.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import { systemClock, systemRandom } from '../system.ts';
+import { startWorkerSide, type WorkerSide } from '../worker-side.ts';
+import { exits, type ExitCode, type VerbContext } from './exit.ts';
+import { watchRuns } from './watch.ts';
+
+export interface RunOptions {
+  /** Jobs named on the command line; none = all. */
+  readonly jobs: readonly string[];
+  readonly needs: boolean;
+  readonly only: readonly string[];
+  readonly skip: readonly string[];
+  readonly pipeline?: string;
+}
+
+const LOG_BYTES = 64 * 1024 ** 2;
+
+export async function run(options: RunOptions, context: VerbContext): Promise<ExitCode> {
+  const { cwd, environment } = context;
+  const data = join(defaultDataDirectory(environment), 'local', createHash('sha256').update(cwd).digest('hex').slice(0, 16));
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  await using opened = new AsyncDisposableStack();
+  const lock = await lockInstance('run', data);
+  if (lock === undefined) {
+    context.complain(`Another \`hearth run\` is at work on ${cwd}; wait for it or stop it.`);
+    return exits.usage;
+  }
+  opened.use(lock);
+
+  const repo: RepoRef = { id: 1, owner: 'local', name: safeName(basename(cwd)) };
+  const branch = (await currentBranch(cwd, environment)) ?? 'main';
+  const ref = `refs/heads/${branch}`;
+  const remote = join(data, 'origin', repo.owner, `${repo.name}.git`);
+  const sha = await snapshotWorkingTree({ folder: cwd, repository: remote, ref, environment });
+  const git = openGit({ directory: join(data, 'git'), cloneUrl: `file://${data}/origin/{owner}/{repo}.git`, environment });
+  const fetched = await git.fetch({ repo, sha, ref });
+  if (!fetched.ok) throw new Error(fetched.problem.message);
+
+  const store = await openSqliteStore(join(data, 'hearth.db'));
+  opened.defer(() => store.close());
+  const intake = await recordIntake(store, repo, sha, ref, branch);
+  const planned = await planLocal(git, intake, options);
+  if (!planned.ok) {
+    for (const line of planned.problem.lines) context.complain(line);
+    return planned.problem.exit;
+  }
+  const logs = openJobLogs(data);
+  const worker = opened.use(await startWorker(context, { store, git, logs, data }));
+  const ids = await store.applyPlan(intake, { runs: planned.value, ends: [], note: null }, systemClock.now());
+  worker.wake();
+  context.interrupted.addEventListener('abort', () => {
+    for (const id of ids) void store.cancel(id, null, cancelledBy('Ctrl-C'), systemClock.now()).then(() => { worker.wake(); });
+  });
+  const finished = await watchRuns({ store, logs, ids, context });
+  if (context.interrupted.aborted) return exits.interrupted;
+  return finished.every(isGood) ? exits.good : exits.bad;
+}
+
+/** Nothing that was asked for may pass unnoticed: a filter that matches nothing is a mistake, not a success. */
+async function planLocal(git: Git, intake: Intake & { readonly kind: 'head' }, options: RunOptions): Promise<Result<readonly PlannedRun[], { readonly exit: ExitCode; readonly lines: readonly string[] }>> {
+  const found = await readPipelines(git, intake.repo, intake.sha);
+  const wanted = found.filter(({ name }) => options.pipeline === undefined || name === options.pipeline);
+  if (found.length === 0) return failed({ exit: exits.nothing, lines: ['There is no pipeline file here. Write .hearth/main.yml or ci/pipelines/main.yml; docs/pipeline-file.md shows how.'] });
+  if (wanted.length === 0) return failed({ exit: exits.usage, lines: [`There is no pipeline ${options.pipeline ?? ''}; there are ${found.map(({ name }) => name).join(', ')}.`] });
+  const problems = wanted.flatMap(({ parsed }) => (parsed.ok ? [] : parsed.problem));
+  if (problems.length > 0) return failed({ exit: exits.usage, lines: problems.map(formatProblem) });
+  const selection: JobSelection = { names: options.jobs, needs: options.needs, only: options.only, skip: options.skip };
+  const isFiltered = options.jobs.length + options.only.length + options.skip.length > 0;
+  const runs: PlannedRun[] = [];
+  const misses: string[] = [];
+  for (const { parsed } of wanted) {
+    if (!parsed.ok) continue;
+    const selected = selectJobs(parsed.value, selection);
+    if (selected.ok) runs.push({ ...plannedRun(intake, parsed.value), jobs: selected.value });
+    else misses.push(...selected.problem.map(formatProblem));
+  }
+  // Of several pipelines one may well lack the job that was named; only when none has it is that a mistake.
+  return runs.length > 0 && (isFiltered || misses.length === 0) ? success(runs) : failed({ exit: exits.usage, lines: misses });
+}
+
+async function recordIntake(store: Store, repo: RepoRef, sha: string, ref: string, defaultBranch: string): Promise<Intake & { readonly kind: 'head' }> {
+  const id = randomUUID();
+  const now = systemClock.now();
+  await store.recordDelivery(
+    { id, event: 'manual', body: new Uint8Array(), receivedAt: now, verdict: 'accepted', note: null },
+    { kind: 'head', eventName: 'manual', sha, trust: 'T1', repo, headRef: ref, headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch, actor: 'local' },
+  );
+  const intakes = await store.unplannedIntakes(now, 1000);
+  const own = intakes.find((intake) => intake.deliveryId === id);
+  if (own?.kind !== 'head') throw new Error('Internal error: the intake that was just recorded is not there');
+  return own;
+}
+
+function startWorker(context: VerbContext, parts: { readonly store: Store; readonly git: Git; readonly logs: JobLogs; readonly data: string }): Promise<WorkerSide> {
+  const forge: Forge = { setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message: 'a local run reports to nobody' })) };
+  return startWorkerSide({
+    ...parts,
+    forge,
+    clock: systemClock,
+    random: systemRandom,
+    log: createLog('error'),
+    dataDirectory: parts.data,
+    slots: availableParallelism(),
+    logBytes: LOG_BYTES,
+    dockerHost: context.environment['DOCKER_HOST'],
+    secrets: [],
+    targetUrl: () => null,
+    plans: false,
+  });
+}
+
+function isGood({ run: { outcome } }: RunWithJobs): boolean {
+  return outcome?.result === 'success';
+}
+
+/** GitHub's own rule for names, so that the name is fit for paths. */
+function safeName(name: string): string {
+  return name.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[.-]+/, '') || 'tree';
+}

@@ -1,0 +1,22 @@
+/** How verbs lay out text for a terminal. */
+import type { JobJson, RunJson } from '../http/api-shapes.ts';
+
+/** Left-aligned columns, two spaces apart, one row per line. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  return rows.map((row) => `${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd()}\n`).join('');
+}
+
+/** `0.4 s`, `12 s`, `3 min 5 s`. */
+export function duration(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1000).toFixed(ms < 100 ? 3 : 1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** The result with its reason where that says more, or the state while there is none. */
+export function outcomeWord({ outcome, state }: Pick<RunJson | JobJson, 'outcome' | 'state'>): string {
+  if (outcome === null) return state;
+  return outcome.reason === 'exit' ? outcome.result : `${outcome.result} (${outcome.reason.replace('_', ' ')})`;
+}

@@ -1,0 +1,91 @@
+/** Shows runs on a terminal while they go on: each job as it starts and ends, its output when it failed. */
+import type { Job } from '../core/job.ts';
+import type { JobLogs, RunWithJobs, Store } from '../core/ports.ts';
+import type { VerbContext } from './exit.ts';
+import { duration } from './text.ts';
+
+export interface WatchParts {
+  readonly store: Pick<Store, 'findRun'>;
+  readonly logs: Pick<JobLogs, 'size' | 'read'>;
+  readonly ids: readonly number[];
+  readonly context: Pick<VerbContext, 'json' | 'write'>;
+}
+
+/** Short enough that a person sees no lag; each look is an indexed read. */
+const LOOK_EVERY_MS = 25;
+
+/** Resolves when all runs have ended. With `-o json` prints only the result, as one value. */
+export async function watchRuns({ store, logs, ids, context }: WatchParts): Promise<readonly RunWithJobs[]> {
+  const seen = new Map<number, Job['state']>();
+  for (;;) {
+    const runs: RunWithJobs[] = [];
+    for (const id of ids) {
+      const found = await store.findRun(id);
+      if (found !== undefined) runs.push(found);
+    }
+    if (!context.json) for (const run of runs) await showChanges(run, seen, logs, context);
+    if (runs.every(({ run }) => run.state === 'finished')) {
+      context.write(context.json ? `${JSON.stringify(runs.map(summary))}\n` : runs.map(verdict).join(''));
+      return runs;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+async function showChanges({ run, jobs }: RunWithJobs, seen: Map<number, Job['state']>, logs: WatchParts['logs'], context: WatchParts['context']): Promise<void> {
+  for (const job of jobs) {
+    if (seen.get(job.id) === job.state) continue;
+    const before = seen.get(job.id);
+    seen.set(job.id, job.state);
+    if (job.state === 'running' && before !== undefined) context.write(`  ▸ ${job.name}\n`);
+    if (job.state !== 'finished') continue;
+    context.write(`  ${mark(job)} ${job.name}  ${took(job)}${job.outcome?.result === 'success' ? '' : `  ${job.outcome?.message ?? ''}`}\n`);
+    const failed = job.outcome?.result === 'failure' || job.outcome?.result === 'error';
+    if (failed && job.attempt > 0) await indented(logs, run.id, job, context);
+  }
+}
+
+const SHOWN_BYTES = 32 * 1024;
+
+async function indented(logs: WatchParts['logs'], runId: number, job: Job, context: WatchParts['context']): Promise<void> {
+  const size = (await logs.size(runId, job.id, job.attempt)) ?? 0;
+  const parts: Uint8Array[] = [];
+  for await (const part of logs.read(runId, job.id, job.attempt, Math.max(0, size - SHOWN_BYTES), size)) parts.push(part);
+  const text = Buffer.concat(parts).toString('utf8').trimEnd();
+  context.write(`${text.split('\n').map((line) => `    │ ${line}`).join('\n')}\n`);
+}
+
+function verdict({ run, jobs }: RunWithJobs): string {
+  const ran = jobs.filter(({ attempt }) => attempt > 0).length;
+  const end = run.finishedAt?.getTime() ?? run.createdAt.getTime();
+  return `${run.outcome?.result === 'success' ? '✔' : '✘'} ${run.pipeline}: ${run.outcome?.message ?? ''} (${ran} of ${jobs.length} jobs ran, ${duration(end - run.createdAt.getTime())})\n`;
+}
+
+function summary({ run, jobs }: RunWithJobs): unknown {
+  return {
+    id: run.id,
+    pipeline: run.pipeline,
+    sha: run.sha,
+    outcome: run.outcome,
+    jobs: jobs.map(({ name, outcome, evidence, timings }) => ({ name, outcome, evidence, timings })),
+  };
+}
+
+function mark({ outcome }: Job): string {
+  switch (outcome?.result) {
+    case 'success':
+      return '✔';
+    case 'skipped':
+      return '–';
+    case 'failure':
+    case 'error':
+    case 'cancelled':
+    case undefined:
+      return '✘';
+  }
+}
+
+function took({ timings }: Job): string {
+  const { startedAt, finishedAt } = timings;
+  return startedAt === null || finishedAt === null ? '' : duration(finishedAt.getTime() - startedAt.getTime());
+}

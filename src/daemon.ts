@@ -1,0 +1,125 @@
+/** The composition root: opens what a role needs, joins ports and adapters, and closes everything in reverse order. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import type { Store } from './core/ports.ts';
+import { Secret } from './core/secret.ts';
+import { openGit } from './git/open-git.ts';
+import { createGithubForge, type GithubCredential } from './github/client.ts';
+import type { HttpServer } from './http/server.ts';
+import { lockInstance } from './instance-lock.ts';
+import type { Log } from './log.ts';
+import { listenForNudges, nudge } from './nudge.ts';
+import { openJobLogs } from './store/job-logs.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import { systemClock, systemRandom } from './system.ts';
+import { openLinks, startWebSide } from './web-side.ts';
+import { startWorkerSide, type WorkerSide } from './worker-side.ts';
+
+/** `serve` = both; `web` listens and does not touch Docker; `worker` works and does not listen. */
+export type Role = 'serve' | 'web' | 'worker';
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly role: Role;
+  readonly log: Log;
+  /** For git and Docker: PATH, proxies, DOCKER_HOST. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Daemon extends AsyncDisposable {
+  /** Where it listens; null for a worker. */
+  readonly url: string | null;
+}
+
+/** Another process of this role works on the same data folder. */
+export class AlreadyRunning extends Error {
+  override readonly name = 'AlreadyRunning';
+}
+
+/** Resolves when the role is ready. Disposing leaves running jobs in their slots for the next process. */
+export async function startDaemon({ config, role, log, environment }: DaemonOptions): Promise<Daemon> {
+  await using opened = new AsyncDisposableStack();
+  await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
+  const sides = role === 'serve' ? (['web', 'worker'] as const) : ([role] as const);
+  for (const side of sides) opened.use(await lockOrThrow(side, config.dataDirectory));
+  const store = await openConfiguredStore(config);
+  opened.defer(() => store.close());
+  const clock = systemClock;
+  const logs = openJobLogs(config.dataDirectory);
+  const links = await openLinks(config, clock);
+  const socket = join(config.dataDirectory, 'worker.sock');
+
+  let worker: WorkerSide | undefined;
+  if (role !== 'web') {
+    const credential = await readCredential(config);
+    worker = opened.use(
+      await startWorkerSide({
+        store,
+        git: openGit({
+          directory: join(config.dataDirectory, 'git'),
+          cloneUrl: config.cloneUrl,
+          token: () => Promise.resolve(config.secrets.githubToken?.reveal()),
+          environment,
+        }),
+        forge: createGithubForge({
+          apiUrl: config.github.apiUrl,
+          credential,
+          clock,
+          onWarning: (message) => {
+            log.warn({ reason: message }, 'the GitHub client warns');
+          },
+        }),
+        logs,
+        clock,
+        random: systemRandom,
+        log,
+        dataDirectory: config.dataDirectory,
+        slots: config.slots,
+        logBytes: config.logBytes,
+        dockerHost: environment['DOCKER_HOST'],
+        secrets: knownSecrets(config),
+        targetUrl: (status) => links.statusTarget(status),
+        plans: true,
+      }),
+    );
+    const { wake } = worker;
+    opened.use(await listenForNudges(socket, wake));
+  }
+  let server: HttpServer | undefined;
+  if (role !== 'worker') {
+    const wake = worker?.wake ?? (() => { nudge(socket); });
+    server = opened.use(await startWebSide({ config, store, logs, clock, log, links, nudge: wake }));
+  }
+  log.info({ role, url: server?.url, data: config.dataDirectory }, 'ready');
+  const owned = opened.move();
+  return { url: server?.url ?? null, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** The store that the settings name. */
+export async function openConfiguredStore(config: Config): Promise<Store> {
+  if (config.secrets.databaseUrl !== null) {
+    throw new Error('PostgreSQL is not supported yet; remove DATABASE_URL and Hearth keeps its state in SQLite in the data folder.');
+  }
+  await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
+  return openSqliteStore(join(config.dataDirectory, 'hearth.db'));
+}
+
+async function lockOrThrow(side: string, dataDirectory: string): Promise<AsyncDisposable> {
+  const lock = await lockInstance(side, dataDirectory);
+  if (lock !== undefined) return lock;
+  throw new AlreadyRunning(`Another Hearth ${side} process works on ${dataDirectory}. Stop it first, or set HEARTH_DATA to another folder.`);
+}
+
+async function readCredential({ github, secrets }: Config): Promise<GithubCredential | null> {
+  if (github.credential === null) return null;
+  if (github.credential.kind === 'token') return secrets.githubToken === null ? null : { kind: 'token', token: secrets.githubToken };
+  const privateKey = new Secret(await readFile(github.credential.privateKeyFile, 'utf8'));
+  return { kind: 'app', appId: github.credential.appId, privateKey };
+}
+
+/** What this process holds and a job log must never show. */
+function knownSecrets({ secrets }: Config): readonly string[] {
+  const { webhook, githubToken, adminToken, databaseUrl, deadmanUrl, notifyUrl, objectsUrl } = secrets;
+  return [...webhook, githubToken, adminToken, databaseUrl, deadmanUrl, notifyUrl, objectsUrl].flatMap((secret) => (secret === null ? [] : [secret.reveal()]));
+}

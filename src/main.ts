@@ -1,0 +1,144 @@
+#!/usr/bin/env node
+/** Arguments → verb. The only file that reads argv, handles signals and ends the process. */
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { ApiTrouble } from './cli/api.ts';
+import { cancel } from './cli/cancel.ts';
+import { doctor } from './cli/doctor.ts';
+import { exits, type ExitCode, type VerbContext } from './cli/exit.ts';
+import { list } from './cli/list.ts';
+import { lint } from './cli/lint.ts';
+import { logs } from './cli/logs.ts';
+import { preview } from './cli/preview.ts';
+import { run } from './cli/run.ts';
+import { runs } from './cli/runs.ts';
+import { serve } from './cli/serve.ts';
+import type { Role } from './daemon.ts';
+
+const stop = new AbortController();
+let exitCode: ExitCode = exits.good;
+
+process.once('SIGTERM', () => { stop.abort(new Error('SIGTERM')); });
+process.once('SIGINT', () => {
+  stop.abort(new Error('SIGINT'));
+  // A second Ctrl-C means: at once.
+  process.once('SIGINT', () => process.exit(exits.interrupted));
+});
+// `hearth logs … | head` closes the pipe; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exits.good : exits.bad));
+
+const program = new Command('hearth')
+  .description('Self-hosted CI: push to verdict in seconds, in warm containers on a box you own.')
+  .option('-C <dir>', 'as if started in that folder', '.')
+  .addOption(new Option('-o <format>', 'output format').choices(['text', 'json']).default('text'))
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride();
+
+for (const [role, text] of [
+  ['serve', 'Receive pushes and run their jobs, in one process.'],
+  ['web', 'Receive pushes, serve logs and API; never touches Docker.'],
+  ['worker', 'Plan, schedule and run jobs; opens no port.'],
+] as const satisfies readonly (readonly [Role, string])[]) {
+  program.command(role).description(text).action(verb((context) => serve(role, context, stop.signal)));
+}
+
+program
+  .command('run [jobs...]')
+  .description('Run the pipeline of the working tree here and now, uncommitted files included.')
+  .option('--needs', 'also what the named jobs need')
+  .option('--only <job>', 'only this job and what it needs (may be repeated)', collect, [])
+  .option('--skip <job>', 'without this job and what needs it (may be repeated)', collect, [])
+  .option('--pipeline <name>', 'only this pipeline')
+  .action(verb((context, jobs: string[], options: { needs?: boolean; only: string[]; skip: string[]; pipeline?: string }) =>
+    run({ jobs, needs: options.needs === true, only: options.only, skip: options.skip, ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }) }, context)));
+
+program
+  .command('lint [files...]')
+  .description('Check pipeline files; without arguments those of the working tree.')
+  .action(verb((context, files: string[]) => lint({ ...forPipelines(context), files })));
+
+program
+  .command('preview')
+  .description('Show what would run, level by level.')
+  .addOption(new Option('--event <name>', 'the event').choices(['push', 'pull_request']).default('push'))
+  .option('--branch <name>', 'branch of the push, or base of the pull request', 'main')
+  .action(verb((context, options: { event: 'push' | 'pull_request'; branch: string }) => preview({ ...forPipelines(context), ...options })));
+
+program.command('list').description('List pipelines and their jobs.').action(verb((context) => list(forPipelines(context))));
+
+program
+  .command('runs')
+  .description('List runs, newest first.')
+  .option('--repo <owner/name>')
+  .option('--branch <name>')
+  .addOption(new Option('--state <state>').choices(['queued', 'running', 'finished']))
+  .option('--limit <n>', 'at most so many (1 to 100)', wholeNumber, 20)
+  .action(verb((context, options: { repo?: string; branch?: string; state?: string; limit: number }) => runs(options, context)));
+
+program
+  .command('logs <sha|run>')
+  .description('Print the logs of a run, or of the newest runs of a commit.')
+  .option('-f, --follow', 'go on until the jobs have ended')
+  .option('--failed', 'only of jobs that did not succeed')
+  .option('--job <name>', 'only of this job')
+  .action(verb((context, target: string, options: { follow?: boolean; failed?: boolean; job?: string }) =>
+    logs(target, { follow: options.follow === true, failed: options.failed === true, ...(options.job === undefined ? {} : { job: options.job }) }, context)));
+
+program
+  .command('cancel <run> [job]')
+  .description('Stop a run, or one job of it.')
+  .action(verb((context, id: string, job: string | undefined) => cancel(id, job, context)));
+
+program.command('doctor').description('Look at what a run needs on this machine.').action(verb(doctor));
+
+/** Gives a verb its context and keeps its exit code. commander passes the verb's own arguments first. */
+function verb<A extends unknown[]>(act: (context: VerbContext, ...args: A) => Promise<ExitCode>) {
+  return async (...args: unknown[]): Promise<void> => {
+    const { C, o } = program.opts<{ C: string; o: string }>();
+    const context: VerbContext = {
+      cwd: resolve(C),
+      json: o === 'json',
+      environment: process.env,
+      write: (text) => process.stdout.write(text),
+      complain: (line) => process.stderr.write(`${line}\n`),
+      interrupted: stop.signal,
+    };
+    try {
+      exitCode = await act(context, ...(args as A));
+    } catch (error) {
+      if (stop.signal.aborted) exitCode = exits.interrupted;
+      else if (!(error instanceof ApiTrouble)) throw error;
+      else {
+        context.complain(error.message);
+        exitCode = error.exit;
+      }
+    }
+  };
+}
+
+/** What the verbs over the working tree's own files want. */
+function forPipelines({ cwd, json, write }: VerbContext): { cwd: string; json: boolean; out: (line: string) => void } {
+  return { cwd, json, out: (line) => { write(`${line}\n`); } };
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > 100) throw new InvalidArgumentError('It must be a number from 1 to 100.');
+  return Number(text);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // commander has printed help or what is wrong with the arguments already.
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('commander.')) {
+    exitCode = 'exitCode' in error && error.exitCode === 0 ? exits.good : exits.usage;
+  } else {
+    process.stderr.write(`hearth: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    exitCode = exits.bad;
+  }
+}
+process.exitCode = exitCode;

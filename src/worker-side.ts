@@ -1,0 +1,185 @@
+/** The part of the daemon that does the work: planner, scheduler, reporter and worker over one store. Opens no port. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createMasker } from './core/mask.ts';
+import type { Clock, Forge, Git, JobLogs, OutgoingStatus, Random, Store, WorkerInfo } from './core/ports.ts';
+import { isErrno } from './core/errno.ts';
+import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
+import type { Log } from './log.ts';
+import { startLoop } from './loop.ts';
+import { createPlanner } from './planner.ts';
+import { createReporter } from './reporter.ts';
+import { scheduleOnce } from './scheduler.ts';
+import { createWorker } from './worker.ts';
+
+export interface WorkerSideParts {
+  readonly store: Store;
+  readonly git: Git;
+  readonly forge: Forge;
+  readonly logs: JobLogs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly dataDirectory: string;
+  readonly slots: number;
+  readonly logBytes: number;
+  readonly dockerHost: string | undefined;
+  /** Texts that must not appear in a job log. */
+  readonly secrets: readonly string[];
+  readonly targetUrl: (status: OutgoingStatus) => string | null;
+  /** Makes runs of intakes; absent where the caller makes them itself. */
+  readonly plans: boolean;
+}
+
+export interface WorkerSide extends AsyncDisposable {
+  /** A delivery came in, or somebody asked for a change. */
+  wake(): void;
+}
+
+/** A worker that was not heard of for so long has lost its jobs. */
+const LEASE_MS = 60_000;
+/** Longest wait for what a lost nudge would have told. */
+const POLL_MS = 2_000;
+
+/** Resolves when what an earlier process left has been taken over. Disposing leaves running jobs to the next process. */
+export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSide> {
+  const { store, clock, log } = parts;
+  const needles = parts.secrets.map((secret) => Buffer.from(secret));
+  const onError = (error: unknown): void => {
+    log.error({ err: error }, 'a task failed');
+  };
+  const open = await openExecutor({
+    dataDirectory: parts.dataDirectory,
+    git: parts.git,
+    logs: parts.logs,
+    clock,
+    random: parts.random,
+    masker: () => createMasker(needles),
+    logBytes: parts.logBytes,
+    slots: parts.slots,
+    ...(parts.dockerHost === undefined ? {} : { dockerHost: parts.dockerHost }),
+    isRoot: process.geteuid?.() === 0,
+    onError,
+  });
+  const id = await workerId(parts.dataDirectory, parts.random);
+  const docker = watchDocker(open, clock);
+  await docker.look();
+  const info = (): WorkerInfo => ({
+    id,
+    // Without an engine nothing can be started, so nothing may be claimed.
+    slots: docker.isUp() ? parts.slots : 0,
+    details: { docker: docker.finding(), workspaces: workspaceFinding(open, clock), pool: open.pool.counts() },
+  });
+  const wake = (): void => {
+    for (const loop of loops) loop.wake();
+  };
+  const worker = createWorker({
+    store,
+    executor: open.executor,
+    clock,
+    leaseMs: LEASE_MS,
+    info,
+    onChange: wake,
+    onError: (error, claim) => {
+      log.error({ err: error, run: claim.run.id, job: claim.job.name }, 'a job could not be handled');
+    },
+  });
+  const leader = { isOne: false };
+  const renew = async (): Promise<void> => {
+    const now = clock.now();
+    await docker.look();
+    await worker.renew();
+    leader.isOne = await store.holdRole('leader', id, new Date(now.getTime() + LEASE_MS), now);
+  };
+  // Before the scheduler's first look, or it would take the claims of an earlier process for lost.
+  await renew();
+  if (docker.isUp()) await worker.recover();
+  const recovered = { isDone: docker.isUp() };
+
+  const report = createReporter({
+    store,
+    forge: parts.forge,
+    clock,
+    random: parts.random,
+    targetUrl: parts.targetUrl,
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(ignoreAbort),
+    onTrouble: (trouble, status) => {
+      log.warn({ kind: trouble.kind, reason: trouble.message, sha: status.sha, context: status.context }, 'a status was not taken');
+    },
+  });
+  const plan = createPlanner({ store, git: parts.git, clock, log, onChange: wake });
+  const asLeader = (tick: (signal: AbortSignal) => Promise<void>) => async (signal: AbortSignal) => {
+    if (leader.isOne) await tick(signal);
+  };
+  const loop = (name: string, tick: (signal: AbortSignal) => Promise<void>, intervalMs = POLL_MS) =>
+    startLoop(tick, {
+      intervalMs,
+      onError: (error) => {
+        log.error({ err: error, loop: name }, 'a loop failed and goes on');
+      },
+    });
+  const loops = [
+    ...(parts.plans ? [loop('planner', asLeader(plan))] : []),
+    loop('scheduler', asLeader((signal) => scheduleOnce({ store, clock, leaseMs: LEASE_MS, onChange: wake }, signal))),
+    loop('reporter', asLeader(report)),
+    loop('worker', async (signal) => {
+      if (!recovered.isDone && docker.isUp()) {
+        await worker.recover();
+        recovered.isDone = true;
+      }
+      if (recovered.isDone) await worker.tick(signal);
+    }),
+  ];
+  const renewing = loop('lease', renew, LEASE_MS / 6);
+
+  return {
+    wake,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...loops, renewing].map((each) => each[Symbol.asyncDispose]()));
+      await worker[Symbol.asyncDispose]();
+      await open[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The engine is asked now and then, so that claims stop while it is away and `/health` tells since when. */
+function watchDocker(open: OpenExecutor, clock: Clock) {
+  let finding = { status: 'down', reason: 'not asked yet', at: clock.now() };
+  return {
+    async look(): Promise<void> {
+      try {
+        finding = { status: 'ok', reason: `engine ${await open.engine.version(5_000)}`, at: clock.now() };
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        finding = { status: 'down', reason: `the Docker engine does not answer (${why}); start it`, at: clock.now() };
+      }
+    },
+    isUp: () => finding.status === 'ok',
+    finding: () => finding,
+  };
+}
+
+function workspaceFinding({ workspaces }: OpenExecutor, clock: Clock) {
+  const { strategy, reason } = workspaces;
+  const status = strategy === 'overlay' ? 'ok' : 'degraded';
+  return { status, reason: `${strategy}: ${reason}`, at: clock.now() };
+}
+
+/** Survives restarts, so that a worker finds its own claims again. */
+async function workerId(dataDirectory: string, random: Random): Promise<string> {
+  const path = join(dataDirectory, 'worker-id');
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+  const id = `${hostname()}-${random.hex(4)}`;
+  await writeFile(path, `${id}\n`, { mode: 0o600, flag: 'wx' });
+  return id;
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error) || error.name !== 'AbortError') throw error;
+}
