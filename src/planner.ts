@@ -32,16 +32,15 @@ const GIVE_UP_AFTER_MS = 24 * 60 * 60_000;
 /** GitHub's replicas may know a push a moment later than its webhook says so. */
 const TRIES_FOR_MISSING = 3;
 
-/** The planner's tick, to be called whenever a delivery came in, and by a timer. See {@link planOnce}. */
+/**
+ * Makes the planner's tick, for a loop. It plans all intakes that are due, in order of receipt within a repository, several repositories at once.
+ * Trouble with one repository does not stop the others; when the store itself fails, the tick rejects at its end.
+ */
 export function createPlanner(parts: PlannerParts): (signal: AbortSignal) => Promise<void> {
   return (signal) => planOnce(parts, signal);
 }
 
-/**
- * One tick: plans all intakes that are due, in order of receipt within a repository, several repositories at once.
- * Trouble with one repository does not stop the others; when the store itself fails, the tick rejects at its end.
- */
-export async function planOnce(parts: PlannerParts, signal: AbortSignal): Promise<void> {
+async function planOnce(parts: PlannerParts, signal: AbortSignal): Promise<void> {
   let isWorking = true;
   while (isWorking && !signal.aborted) {
     const intakes = await parts.store.unplannedIntakes(parts.clock.now(), BATCH);

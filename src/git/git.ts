@@ -3,6 +3,7 @@
  * Nothing of the machine's or the user's configuration has a say, and nothing that a repository holds can start a program.
  */
 import { execa } from 'execa';
+import { isErrno } from '../core/errno.ts';
 
 export interface GitCall {
   /** Folder of the repository (bare, or the `.git` of a work tree); absent for `init`. */
@@ -137,6 +138,6 @@ function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
     process.kill(-pid, signal);
   } catch (cause) {
     // Already gone is what was wanted.
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ESRCH')) throw cause;
+    if (!isErrno(cause, 'ESRCH')) throw cause;
   }
 }

@@ -1,6 +1,7 @@
 /** Lock files that a killed git left in a mirror. */
 import { readdir, readlink, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from '../core/errno.ts';
 
 /** A live git holds such a lock for milliseconds. */
 const YOUNG_MS = 10_000;
@@ -30,7 +31,7 @@ async function placeOf(pid: string): Promise<string | undefined> {
     return await readlink(`/proc/${pid}/cwd`);
   } catch (cause) {
     // Ended meanwhile, or another user's: then it is no git of ours.
-    if (cause instanceof Error && 'code' in cause && ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(String(cause.code))) return undefined;
+    if (isErrno(cause, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
     throw cause;
   }
 }

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
+import { isErrno } from '../core/errno.ts';
 import type { FetchRequest, GitTrouble } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import type { RepoRef } from '../core/run.ts';
@@ -192,7 +193,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return false;
+    if (isErrno(cause, 'ENOENT')) return false;
     throw cause;
   }
 }

@@ -1,4 +1,5 @@
 /** What a failed git call means. Judged by git's English messages: it has one exit code for everything. */
+import { isErrno } from '../core/errno.ts';
 import type { GitTrouble } from '../core/ports.ts';
 import type { GitAnswer } from './git.ts';
 
@@ -33,6 +34,6 @@ export function diskTrouble(answer: GitAnswer): GitTrouble {
 
 /** The same for a file operation of our own; undefined when it is no matter of room. */
 export function diskTroubleOf(cause: unknown): GitTrouble | undefined {
-  if (!(cause instanceof Error && 'code' in cause && ['ENOSPC', 'EDQUOT', 'EROFS'].includes(String(cause.code)))) return undefined;
+  if (!(cause instanceof Error) || !isErrno(cause, 'ENOSPC', 'EDQUOT', 'EROFS')) return undefined;
   return { kind: 'disk', message: `no room for the repository: ${cause.message}. Free space in the data folder.` };
 }

@@ -1,0 +1,54 @@
+/** `hearth preview`: what an event would run, level by level. Jobs of one level may run at the same time. */
+import { levelsOf, waitsForOf } from '../core/graph.ts';
+import type { Pipeline } from '../core/pipeline.ts';
+import { formatProblem } from '../core/problem.ts';
+import { judgeTrigger } from '../core/trigger.ts';
+import { exits, type ExitCode } from './exit.ts';
+import { findPipelines, NOTHING_FOUND } from './working-tree.ts';
+
+export interface PreviewArgs {
+  readonly cwd: string;
+  readonly json: boolean;
+  readonly out: (line: string) => void;
+  readonly event: 'push' | 'pull_request';
+  /** Branch of the push, or base branch of the pull request. */
+  readonly branch: string;
+}
+
+interface Preview {
+  readonly pipeline: string;
+  readonly file: string;
+  readonly wanted: boolean;
+  readonly why: string | null;
+  readonly levels: readonly (readonly { readonly name: string; readonly waits_for: readonly string[] }[])[];
+}
+
+/** Exit 0; 1 when a file is broken; 3 when there is none. */
+export async function preview({ cwd, json, out, event, branch }: PreviewArgs): Promise<ExitCode> {
+  const found = await findPipelines(cwd);
+  if (found.length === 0) {
+    out(json ? JSON.stringify({ pipelines: [], problems: [] }) : NOTHING_FOUND);
+    return exits.nothing;
+  }
+  const problems = found.flatMap(({ parsed }) => (parsed.ok ? [] : parsed.problem));
+  const pipelines = found.flatMap(({ parsed }) => (parsed.ok ? [previewOf(parsed.value, event, branch)] : []));
+  if (json) out(JSON.stringify({ pipelines, problems }));
+  else for (const line of [...pipelines.flatMap(linesOf), ...problems.map(formatProblem)]) out(line);
+  return problems.length > 0 ? exits.bad : exits.good;
+}
+
+function previewOf(pipeline: Pipeline, eventName: 'push' | 'pull_request', branch: string): Preview {
+  const verdict = judgeTrigger(pipeline.on, { eventName, headRef: `refs/heads/${branch}`, baseRef: eventName === 'push' ? null : branch });
+  const waitsFor = waitsForOf(pipeline);
+  const levels = levelsOf(waitsFor).map((level) => level.map((name) => ({ name, waits_for: waitsFor.get(name) ?? [] })));
+  const common = { pipeline: pipeline.name, file: pipeline.file };
+  return verdict.wanted ? { ...common, wanted: true, why: null, levels } : { ...common, wanted: false, why: verdict.why, levels: [] };
+}
+
+function linesOf({ pipeline, file, wanted, why, levels }: Preview): readonly string[] {
+  if (!wanted) return [`${pipeline} (${file}): does not run: ${why}`];
+  const lines = levels.flatMap((level, index) =>
+    level.map(({ name, waits_for }) => `  ${index + 1}  ${name}${waits_for.length > 0 ? `  after ${waits_for.join(', ')}` : ''}`),
+  );
+  return [`${pipeline} (${file})`, ...lines];
+}

@@ -1,0 +1,66 @@
+/** Pipeline files of the working tree a person stands in. */
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { isErrno } from '../core/errno.ts';
+import { isPipelineFile, parsePipeline, PIPELINE_FOLDERS } from '../core/pipeline-file.ts';
+import type { Pipeline } from '../core/pipeline.ts';
+import type { Problem } from '../core/problem.ts';
+import { failed, type Result } from '../core/result.ts';
+
+export interface LocalPipeline {
+  /** From the top of the working tree where it lies inside, else as given. */
+  readonly file: string;
+  readonly parsed: Result<Pipeline, readonly Problem[]>;
+}
+
+/** The nearest folder above (or the folder itself) that holds a `.git`, else the folder itself. */
+export async function topOf(cwd: string): Promise<string> {
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    if (await isThere(join(folder, '.git'))) return folder;
+    if (dirname(folder) === folder) return resolve(cwd);
+  }
+}
+
+/** What a push of this working tree would run: all files of the first pipeline folder that has one. */
+export async function findPipelines(cwd: string): Promise<readonly LocalPipeline[]> {
+  const top = await topOf(cwd);
+  for (const folder of PIPELINE_FOLDERS) {
+    const files = (await namesIn(join(top, folder))).filter(isPipelineFile).toSorted();
+    if (files.length > 0) return Promise.all(files.map((file) => readPipeline(top, join(top, folder, file))));
+  }
+  return [];
+}
+
+/** One file, wherever it lies. A file that cannot be read is a problem like any other. */
+export async function readPipeline(top: string, path: string): Promise<LocalPipeline> {
+  const inside = relative(top, path);
+  const file = inside.startsWith('..') ? path : inside;
+  try {
+    return { file, parsed: parsePipeline(await readFile(path, 'utf8'), file) };
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT', 'EISDIR', 'EACCES')) throw cause;
+    const what = isErrno(cause, 'ENOENT') ? 'There is no such file' : isErrno(cause, 'EISDIR') ? 'This is a folder' : 'This file may not be read';
+    return { file, parsed: failed([{ code: 'bad-value', message: `${what}. Name a pipeline file that you can read.`, file }]) };
+  }
+}
+
+export const NOTHING_FOUND = `No pipeline file found in ${PIPELINE_FOLDERS.join(' or ')}. Write one, for example .hearth/ci.yml.`;
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name);
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return [];
+    throw cause;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false;
+    throw cause;
+  }
+}
