@@ -20,6 +20,9 @@ export interface ReporterParts {
 const LOOK_AT = 100;
 /** A longer wait ends the tick, so that a nudge with something more urgent is seen; the loop's timer comes back. */
 const LONGEST_WAIT_IN_TICK_MS = 2000;
+/** More than the gap between two writes. */
+const ASIDE_MS = 2000;
+const LONGEST_ASIDE_MS = 600_000;
 
 /**
  * The body of the reporter's loop; make it once per process, since it remembers the budget. The wall clock only says
@@ -69,10 +72,12 @@ export function createReporter(parts: ReporterParts): (signal: AbortSignal) => P
         const now = clock.now().getTime();
         const askedMs = trouble.retryAt === undefined ? 0 : trouble.retryAt.getTime() - now;
         budget = recordFailure(budget, clock.monotonicMs(), random.fraction(), askedMs);
-        // Aside until the pause is over, and longer each time: a status that never passes must not block the others.
-        const asideMs = Math.min(1000 * 2 ** Math.min(status.failures, 20), 600_000);
+        // Aside for a moment longer than the pause, so that another status has its turn first. When the forge took the
+        // one before, the trouble may be with this status alone; then it waits longer each time and blocks nobody.
         const pauseMs = budget.pausedUntil - clock.monotonicMs();
-        await store.statusFailed(status.id, status.version, trouble.message, new Date(now + Math.max(pauseMs, asideMs)));
+        const isAlone = budget.failures === 1;
+        const asideMs = isAlone ? Math.min(ASIDE_MS * 2 ** Math.min(status.failures, 20), LONGEST_ASIDE_MS) : ASIDE_MS;
+        await store.statusFailed(status.id, status.version, trouble.message, new Date(now + pauseMs + asideMs));
         return;
       }
       default:
