@@ -92,6 +92,7 @@ function isNot(node: YamlNode | undefined): string {
   const value = node?.value;
   if (value === undefined) return '';
   if (value === null) return '. It is empty';
+  if (typeof value === 'number' && !Number.isFinite(value)) return '. It is no finite number';
   return `. It is ${Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'a mapping' : typeof value === 'string' ? 'text' : `a ${typeof value}`}`;
 }
 

@@ -36,7 +36,7 @@ export function readYaml(text: string): Result<YamlNode, readonly YamlTrouble[]>
   const excess = excessOf(text);
   if (excess) return failed([{ code: 'bad-value', message: excess, position: { line: 1, column: 1 } }]);
   const lines = new LineCounter();
-  const document = parseDocument(text, { version: '1.2', uniqueKeys: false, prettyErrors: false, lineCounter: lines, logLevel: 'silent' });
+  const document = parseDocument(text, { version: '1.2', uniqueKeys: false, prettyErrors: false, lineCounter: lines });
   const reader = new Reader(lines);
   for (const fault of [...document.errors, ...document.warnings]) {
     reader.report('yaml-syntax', fault.pos[0], fault.code === 'RESOURCE_EXHAUSTION' ? DEPTH_MESSAGE : `${sentence(fault.message)} Correct the YAML here.`);
@@ -87,6 +87,7 @@ class Reader {
   }
 
   report(code: ProblemCode, offset: number, message: string): void {
+    if (this.#values > MAX_VALUES) return;
     const known = this.troubles.some((one) => one.message === message && one.position.line === this.#position(offset).line);
     if (!known && this.troubles.length < MAX_TROUBLES) this.troubles.push({ code, message, position: this.#position(offset) });
   }
@@ -94,7 +95,7 @@ class Reader {
   read(node: unknown, depth: number): YamlNode {
     const offset = offsetOf(node) ?? 0;
     const position = this.#position(offset);
-    if (!this.#spend(1, offset)) return leaf(null, position);
+    if (!this.#spend(offset)) return leaf(null, position);
     if (depth > MAX_DEPTH) {
       this.report('yaml-syntax', offset, DEPTH_MESSAGE);
       return leaf(null, position);
@@ -155,12 +156,16 @@ class Reader {
     }
   }
 
-  #spend(count: number, offset: number): boolean {
-    const before = this.#values;
-    this.#values += count;
-    if (this.#values <= MAX_VALUES) return true;
-    if (before <= MAX_VALUES) {
-      this.report('bad-value', offset, `The file has more than ${MAX_VALUES} values once its aliases are resolved. Use fewer aliases or split it.`);
+  /** False once the budget is used up; what was read is then worthless, and that alone is reported. */
+  #spend(offset: number): boolean {
+    if (this.#values < MAX_VALUES) {
+      this.#values += 1;
+      return true;
+    }
+    if (this.#values === MAX_VALUES) {
+      const message = `The file has more than ${MAX_VALUES} values once its aliases are resolved. Use fewer aliases or split it.`;
+      this.troubles.splice(0, Infinity, { code: 'bad-value', message, position: this.#position(offset) });
+      this.#values += 1;
     }
     return false;
   }

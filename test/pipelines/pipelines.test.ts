@@ -1,0 +1,43 @@
+/**
+ * One folder per case: `pipeline.yml` and what must come of it, `expected.json`: the jobs with what they wait for and the
+ * pipeline's other fields, or all problems. `npx vitest run test/pipelines -u` writes the second file for a new case.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { waitsForOf } from '../../src/core/graph.ts';
+import { parsePipeline } from '../../src/core/pipeline-file.ts';
+import { formatProblem } from '../../src/core/problem.ts';
+
+const root = import.meta.dirname;
+const cases = readdirSync(root, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map((entry) => entry.name);
+
+describe('pipeline files', () => {
+  it.each(cases)('%s', async (name) => {
+    const text = readFileSync(join(root, name, 'pipeline.yml'), 'utf8');
+    await expect(`${JSON.stringify(outcomeOf(text, name), null, 2)}\n`).toMatchFileSnapshot(join(root, name, 'expected.json'));
+  });
+
+  it('every problem has a place and a next step', () => {
+    const problems = cases.flatMap((name) => {
+      const parsed = parsePipeline(readFileSync(join(root, name, 'pipeline.yml'), 'utf8'), `${name}.yml`);
+      return parsed.ok ? [] : parsed.problem;
+    });
+    expect(problems.length).toBeGreaterThan(80);
+    for (const problem of problems) {
+      expect(problem.position, formatProblem(problem)).toBeDefined();
+      expect(problem.message).toMatch(/[.!?]$/);
+      expect(problem.message).not.toMatch(/undefined|\[object|Invalid|NaN/);
+    }
+  });
+});
+
+function outcomeOf(text: string, name: string): unknown {
+  const parsed = parsePipeline(text, `.hearth/${name}.yml`);
+  if (!parsed.ok) return { problems: parsed.problem.map(formatProblem) };
+  const { jobs, ...rest } = parsed.value;
+  const waitsFor = waitsForOf(parsed.value);
+  return { ...rest, jobs: jobs.map((job) => ({ ...job, waitsFor: waitsFor.get(job.name) })) };
+}
