@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest';
+import { adminToken, startHttpRig } from '../support/http-rig.ts';
+
+const sha = 'd'.repeat(40);
+const bearer = { authorization: `Bearer ${adminToken}` };
+const stranger = { 'x-forwarded-for': '203.0.113.9' };
+
+async function json(url: string, init?: RequestInit): Promise<[number, unknown]> {
+  const response = await fetch(url, init);
+  return [response.status, await response.json()];
+}
+
+test('shows a run in the documented shape', async () => {
+  await using rig = await startHttpRig({ publicUrl: 'https://ci.example.com' });
+  const { run } = await rig.plan(sha, ['build', 'test']);
+  await rig.work(run.id, 'build', 'x\n');
+  const [status, body] = await json(`${rig.url}/api/v1/runs/${run.id}`);
+  expect(status).toBe(200);
+  const link = (job: string): string => expect.stringMatching(new RegExp(`^https://ci\\.example\\.com/logs/${sha}/${job}\\?t=`)) as string;
+  expect(body).toEqual({
+    id: run.id, repo: 'octo/hello', ref: 'refs/heads/main', sha, pipeline: 'ci', state: 'running', outcome: null,
+    jobs: [
+      {
+        name: 'build', needs: [], phase: null, state: 'finished', outcome: { result: 'success', reason: 'exit' }, attempt: 1,
+        timings: { queued_ms: expect.any(Number) as number, start_ms: null, run_ms: null }, log_url: link('build'),
+      },
+      {
+        name: 'test', needs: [], phase: null, state: 'waiting', outcome: null, attempt: 0,
+        timings: { queued_ms: null, start_ms: null, run_ms: null }, log_url: link('test'),
+      },
+    ],
+  });
+});
+
+test('lists runs newest first, filtered, page by page', async () => {
+  await using rig = await startHttpRig();
+  const ids: number[] = [];
+  for (let index = 0; index < 5; index++) ids.unshift((await rig.plan(String(index).repeat(40), ['build'])).run.id);
+  const listed = async (query: string): Promise<{ ids: number[]; next: string | null }> => {
+    const [status, body] = await json(`${rig.url}/api/v1/runs${query}`);
+    expect(status).toBe(200);
+    const { runs, next } = body as { runs: { id: number }[]; next: string | null };
+    return { ids: runs.map(({ id }) => id), next };
+  };
+  const first = await listed('?limit=2');
+  const second = await listed(`?limit=2&cursor=${first.next ?? ''}`);
+  const third = await listed(`?limit=2&cursor=${second.next ?? ''}`);
+  expect([...first.ids, ...second.ids, ...third.ids]).toEqual(ids);
+  expect(third.next).toBeNull();
+  expect((await listed(`?sha=${'3'.repeat(40)}&repo=Octo/Hello&branch=main&state=queued`)).ids).toHaveLength(1);
+  expect((await listed('?branch=other')).ids).toEqual([]);
+});
+
+test.each(['?limit=0', '?limit=101', '?limit=x', '?state=lost', '?sha=abc', '?repo=octo', '?cursor=-1', '?page=2', '?limit=1&limit=2'])(
+  'refuses the query %s and names what is wrong',
+  async (query) => {
+    await using rig = await startHttpRig();
+    const [status, body] = await json(`${rig.url}/api/v1/runs${query}`);
+    expect([status, body]).toEqual([400, { error: expect.stringMatching(/limit|state|sha|repo|cursor|page/) as string }]);
+  },
+);
+
+test('lists nothing for strangers, and says what they need', async () => {
+  await using rig = await startHttpRig();
+  const response = await fetch(`${rig.url}/api/v1/runs`, { headers: stranger });
+  expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+  expect((await fetch(`${rig.url}/api/v1/runs`, { headers: { ...stranger, ...bearer } })).status).toBe(200);
+});
+
+test.each(['0', '-1', '1.0', '01', '1e3', '99999999999999999999', 'x', '%00', '1;x'])('there is no run %s', async (id) => {
+  await using rig = await startHttpRig();
+  await rig.plan(sha, ['build']);
+  expect((await fetch(`${rig.url}/api/v1/runs/${id}`)).status).toBe(404);
+});
+
+test('cancels a run for the admin token, and tells the scheduler', async () => {
+  await using rig = await startHttpRig();
+  const { run } = await rig.plan(sha, ['build']);
+  const url = `${rig.url}/api/v1/runs/${run.id}/cancel`;
+  expect(await json(url, { method: 'POST', headers: bearer })).toEqual([202, { result: 'cancelled', id: run.id, job: null }]);
+  expect(rig.cancelled()).toBe(1);
+  expect((await rig.store.findRun(run.id))?.run.outcome).toMatchObject({ result: 'cancelled', reason: 'cancelled_by' });
+  expect((await json(url, { method: 'POST', headers: bearer }))[0]).toBe(409);
+  expect((await json(`${rig.url}/api/v1/runs/999/cancel`, { method: 'POST', headers: bearer }))[0]).toBe(404);
+});
+
+test('cancels one job and leaves the others', async () => {
+  await using rig = await startHttpRig();
+  const { run } = await rig.plan(sha, ['build (a/b)', 'test']);
+  const [status] = await json(`${rig.url}/api/v1/runs/${run.id}/jobs/${encodeURIComponent('build (a/b)')}/cancel`, { method: 'POST', headers: bearer });
+  expect(status).toBe(202);
+  expect((await rig.store.findRun(run.id))?.jobs.map(({ state }) => state)).toEqual(['finished', 'waiting']);
+  expect((await json(`${rig.url}/api/v1/runs/${run.id}/jobs/none/cancel`, { method: 'POST', headers: bearer }))[0]).toBe(404);
+});
+
+test('changes nothing without the right token, not even for this machine', async () => {
+  await using rig = await startHttpRig();
+  const { run } = await rig.plan(sha, ['build']);
+  for (const authorization of ['', 'Bearer', 'Bearer wrong', `Basic ${adminToken}`, `Bearer ${adminToken}x`, adminToken]) {
+    const response = await fetch(`${rig.url}/api/v1/runs/${run.id}/cancel`, { method: 'POST', headers: { authorization } });
+    expect([response.status, response.headers.get('www-authenticate')], authorization).toEqual([401, 'Bearer']);
+  }
+  expect((await rig.store.findRun(run.id))?.run.state).toBe('queued');
+});
+
+test('without an admin token nothing can be changed, and the answer says what to set', async () => {
+  await using rig = await startHttpRig({ parts: { access: { read: 'signed', adminToken: null } } });
+  const { run } = await rig.plan(sha, ['build']);
+  const [status, body] = await json(`${rig.url}/api/v1/runs/${run.id}/cancel`, { method: 'POST', headers: { authorization: 'Bearer ' } });
+  expect([status, body]).toEqual([403, { error: expect.stringContaining('HEARTH_ADMIN_TOKEN') as string }]);
+});
