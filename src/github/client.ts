@@ -83,10 +83,13 @@ export function createGithubForge(options: GithubOptions): Forge {
 function createOctokit({ apiUrl, onWarning }: GithubOptions): Octokit {
   const warn = (message: string): void => { onWarning(message); };
   const ignore = (): void => undefined;
+  const log = { debug: ignore, info: ignore, warn, error: warn };
   return new ThrottledOctokit({
     baseUrl: apiUrl,
     userAgent: 'hearth',
-    log: { debug: ignore, info: ignore, warn, error: warn },
+    log,
+    // Deprecations would otherwise go to the console.
+    request: { log },
     // What the limits mean is decided by the planner of the outbox.
     throttle: { id: crypto.randomUUID(), onRateLimit: () => false, onSecondaryRateLimit: () => false },
     retry: { retries: 1 },
