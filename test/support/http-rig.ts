@@ -148,8 +148,11 @@ export function deliveryHeaders(body: string | Uint8Array, changes: Readonly<Rec
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-/** Sends these bytes and nothing else, and returns all that comes back until the server closes or `ms` are over. */
-export function rawRequest(port: number, bytes: string | Uint8Array, { ms = 3000, end = false } = {}): Promise<string> {
+/**
+ * Sends these bytes and nothing else, and returns all that comes back until the server closes, `ms` are over, or — with
+ * `headOnly` — the headers are there. `end` closes the sending side.
+ */
+export function rawRequest(port: number, bytes: string | Uint8Array, { ms = 3000, end = false, headOnly = false } = {}): Promise<string> {
   return new Promise((resolve) => {
     const socket = createConnection(port, '127.0.0.1');
     const chunks: Buffer[] = [];
@@ -159,7 +162,10 @@ export function rawRequest(port: number, bytes: string | Uint8Array, { ms = 3000
       resolve(Buffer.concat(chunks).toString('latin1'));
     };
     const timer = setTimeout(finish, ms);
-    socket.on('data', (chunk) => chunks.push(chunk)).on('close', finish).on('error', finish);
+    socket.on('close', finish).on('error', finish).on('data', (chunk) => {
+      chunks.push(chunk);
+      if (headOnly && Buffer.concat(chunks).includes('\r\n\r\n')) finish();
+    });
     socket.write(bytes);
     if (end) socket.end();
   });
