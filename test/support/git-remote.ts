@@ -10,6 +10,8 @@ const run = promisify(execFile);
 export interface GitRemote extends AsyncDisposable {
   /** HEARTH_CLONE_URL for it. */
   readonly cloneUrl: string;
+  /** Folder of the bare repository. */
+  readonly path: string;
   /** Commits the files (null removes one) on top of the branch and pushes it; returns the sha. */
   commit(files: Readonly<Record<string, string | null>>, options?: { readonly branch?: string; readonly ref?: string }): Promise<string>;
   git(...args: readonly string[]): Promise<string>;
@@ -34,6 +36,7 @@ export async function makeGitRemote(owner = 'octo', name = 'hello'): Promise<Git
   await git('init', '--quiet', '--initial-branch=main');
   await git('remote', 'add', 'origin', bare);
   return {
+    path: bare,
     cloneUrl: `file://${root}/{owner}/{repo}.git`,
     git,
     async commit(files, { branch = 'main', ref = `refs/heads/${branch}` } = {}) {

@@ -1,0 +1,197 @@
+/** SIGKILL of the daemon in each state of a run: the next process ends it right, and every job's effect happened once. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { readdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDaemonRig, type DaemonRig } from '../support/daemon-rig.ts';
+import { TEST_IMAGE } from '../support/slots.ts';
+
+let rig: DaemonRig;
+
+afterEach(async () => {
+  await rig[Symbol.asyncDispose]();
+});
+
+/** Each job leaves one line in a volume that outlives all processes. */
+function pipeline(effects: string, middle = ':'): string {
+  const job = (name: string, needs: string, script: string): string =>
+    `  ${name}:\n    ${needs}\n    cache: [effects]\n    steps:\n      - run: echo ${name} $GITHUB_SHA >> /effects/${effects}\n      - run: "${script}"\n      - run: echo end of ${name}\n`;
+  return [
+    'on: push\n',
+    `sidecar:\n  image: ${TEST_IMAGE}\n  shm-size: 64m\n`,
+    'cache:\n  effects: { volume: /effects }\n',
+    `jobs:\n${job('first', 'needs: []', middle)}${job('second', 'needs: [first]', ':')}`,
+  ].join('');
+}
+
+async function start(options: Parameters<typeof makeDaemonRig>[0] = {}): Promise<void> {
+  rig = await makeDaemonRig(options);
+}
+
+const effectsName = (): string => `effects-of-${rig.data.split('-').at(-1) ?? ''}`;
+
+async function commit(middle?: string, extra: Readonly<Record<string, string>> = {}): Promise<string> {
+  return rig.remote.commit({ '.hearth/main.yml': pipeline(effectsName(), middle), ...extra });
+}
+
+async function expectOnce(sha: string): Promise<void> {
+  const run = await rig.runOf(sha);
+  expect(run.outcome).toEqual({ result: 'success', reason: 'exit' });
+  expect(run.jobs.map(({ attempt }) => attempt)).toEqual([1, 1]);
+  expect(await rig.effects()).toEqual([`first ${sha}`, `second ${sha}`]);
+  await expect.poll(() => rig.github.shown(sha), { timeout: 30_000 }).toEqual({ 'hearth/main': 'success', 'hearth/main/first': 'success', 'hearth/main/second': 'success' });
+  for (const name of ['first', 'second']) {
+    const log = await (await rig.api(`/logs/${sha}/${name}`)).text();
+    expect(log.match(new RegExp(`^end of ${name}$`, 'gm'))).toHaveLength(1);
+  }
+}
+
+describe('killed when the run was', () => {
+  it('received: a push that was answered 202 is run by the next process', async () => {
+    await start();
+    const sha = await commit();
+    await rig.start('web');
+    expect((await rig.push(sha)).status).toBe(202);
+    await rig.kill('web');
+    await rig.start();
+    await expectOnce(sha);
+  });
+
+  it('received, and its repository out of reach: planning is tried again', async () => {
+    await start();
+    const sha = await commit();
+    const away = `${rig.remote.path}.away`;
+    await rename(rig.remote.path, away);
+    await rig.start();
+    await rig.push(sha);
+    await rig.kill();
+    await rename(away, rig.remote.path);
+    await rig.start();
+    await expectOnce(sha);
+  });
+
+  it('planned: jobs that waited for a slot start in the next process', async () => {
+    await start({ env: { HEARTH_SLOTS: '1' } });
+    await rig.start();
+    const blocker = await rig.remote.commit({ '.hearth/main.yml': `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\njobs:\n  hold: { run: sleep 2 }\n` });
+    await rig.push(blocker);
+    await rig.runOf(blocker, ({ jobs }) => jobs[0]?.timings.start_ms != null);
+    const sha = await commit();
+    await rig.push(sha);
+    await rig.runOf(sha, ({ jobs }) => jobs[0]?.state === 'queued');
+    await rig.kill();
+    await rig.start();
+    await expectOnce(sha);
+    expect((await rig.runOf(blocker)).outcome?.result).toBe('success');
+  });
+
+  it('claimed: a job whose commands had not begun is begun by the next process', async () => {
+    await start();
+    await rig.start();
+    const sha = await rig.remote.commit({
+      '.hearth/main.yml': pipeline(effectsName()).replace(/sidecar:[^]*?64m\n/, 'sidecar:\n  build: { context: ci, file: ci/Dockerfile }\n  shm-size: 64m\n'),
+      'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN sleep 2 && echo ${String(process.hrtime.bigint())} > /built\n`,
+    });
+    await rig.push(sha);
+    await rig.runOf(sha, ({ jobs }) => jobs[0]?.state === 'running');
+    await rig.kill();
+    await rig.start();
+    await expectOnce(sha);
+  });
+
+  it('running: the job goes on meanwhile and is re-attached', async () => {
+    await start();
+    await rig.start();
+    const sha = await commit('for i in 1 2 3 4 5 6 7 8 9 10; do echo line $i; sleep 0.1; done');
+    await rig.push(sha);
+    await rig.runOf(sha, ({ jobs }) => jobs[0]?.timings.start_ms != null);
+    await rig.kill();
+    await rig.start();
+    await expectOnce(sha);
+    const lines = (await (await rig.api(`/logs/${sha}/first`)).text()).match(/^line \d+$/gm);
+    expect(lines).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => `line ${n}`));
+  });
+
+  it('finishing: a result that was there but not written down is taken as it is', async () => {
+    await start();
+    await rig.start();
+    const sha = await commit('sleep 1');
+    await rig.push(sha);
+    await rig.runOf(sha, ({ jobs }) => jobs[0]?.timings.start_ms != null);
+    rig.signal('SIGSTOP');
+    const [slot = ''] = await readdir(join(rig.data, 'slots'));
+    const [n = ''] = await readdir(join(rig.data, 'slots', slot, 'jobs'));
+    await expect.poll(async () => {
+      const steps = (await readdir(join(rig.data, 'slots', slot, 'jobs', n))).filter((name) => /^\d+$/.test(name));
+      const newest = Math.max(...steps.map(Number));
+      return stat(join(rig.data, 'slots', slot, 'jobs', n, String(newest), 'rc')).then(() => true, () => false);
+    }, { timeout: 10_000 }).toBe(true);
+    await rig.kill();
+    await rig.start();
+    await expectOnce(sha);
+  });
+
+  it('reporting: statuses that were not taken are sent by the next process', async () => {
+    await start();
+    await rig.start();
+    const sha = await commit();
+    rig.github.hold();
+    await rig.push(sha);
+    await rig.runOf(sha);
+    await rig.kill();
+    expect(rig.github.shown(sha)).toEqual({});
+    rig.github.release();
+    await rig.start();
+    await expectOnce(sha);
+  });
+});
+
+it('twelve times at any moment: every run ends right and no effect is doubled or lost', async () => {
+  await start();
+  await rig.start();
+  const shas: string[] = [];
+  for (let cycle = 0; cycle < 12; cycle++) {
+    const sha = await commit('sleep 0.05', { cycle: String(cycle) });
+    shas.push(sha);
+    expect((await rig.push(sha)).status).toBe(202);
+    // Spread over the life of a run; the moment itself is up to the machine.
+    await new Promise((resolve) => setTimeout(resolve, cycle * 25));
+    await rig.kill();
+    await rig.start();
+  }
+  for (const sha of shas) expect((await rig.runOf(sha)).outcome).toEqual({ result: 'success', reason: 'exit' });
+  expect(await rig.effects()).toEqual(shas.flatMap((sha) => [`first ${sha}`, `second ${sha}`]).sort());
+});
+
+it('asked to stop, it leaves its jobs running and the next process takes them up', async () => {
+  await start();
+  await rig.start();
+  const sha = await commit('sleep 1');
+  await rig.push(sha);
+  await rig.runOf(sha, ({ jobs }) => jobs[0]?.timings.start_ms != null);
+  const asked = performance.now();
+  expect(await rig.stop()).toBe(0);
+  expect(performance.now() - asked).toBeLessThan(5_000);
+  await rig.start();
+  await expectOnce(sha);
+});
+
+it('as two processes, either may be killed', async () => {
+  await start();
+  await rig.start('web');
+  await rig.start('worker');
+  const first = await commit('sleep 0.5');
+  await rig.push(first);
+  await rig.runOf(first, ({ jobs }) => jobs[0]?.timings.start_ms != null);
+  await rig.kill('worker');
+  await rig.start('worker');
+  expect((await rig.runOf(first)).outcome?.result).toBe('success');
+  await rig.kill('web');
+  await rig.start('web');
+  expect((await rig.runOf(first)).outcome?.result).toBe('success');
+});
+
+it('a second process on the same data is refused with what to do', async () => {
+  await start();
+  await rig.start();
+  await expect(rig.start('worker')).rejects.toThrow(/Another Hearth worker process/);
+});

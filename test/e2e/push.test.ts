@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeDaemonRig, type DaemonRig } from '../support/daemon-rig.ts';
+import { TEST_IMAGE } from '../support/slots.ts';
+
+const exec = promisify(execFile);
+let rig: DaemonRig;
+
+const pipeline = (jobs: string): string => `on: [push, pull_request]\nsidecar:\n  image: ${TEST_IMAGE}\n  shm-size: 64m\njobs:\n${jobs}`;
+const passing = pipeline('  a: { run: echo passed }\n');
+const sleeping = pipeline('  a: { run: "echo up; (setsid sleep 4321 &); sleep 4321" }\n  b: { needs: [a], run: echo never }\n');
+
+beforeAll(async () => {
+  rig = await makeDaemonRig();
+  await rig.start();
+});
+
+afterAll(async () => {
+  await rig[Symbol.asyncDispose]();
+  expect(rig.complaints).toEqual([]);
+});
+
+async function sleepers(): Promise<number> {
+  const { stdout } = await exec('ps', ['-eo', 'args']);
+  return stdout.split('\n').filter((line) => line === 'sleep 4321').length;
+}
+
+describe('a signed push', () => {
+  it('becomes a run in containers, statuses on the commit, and logs', async () => {
+    const sha = await rig.remote.commit({
+      '.hearth/main.yml': pipeline('  build: { run: "echo building > out; cat out" }\n  test: { needs: [build], run: "exit 3" }\n  docs: { run: echo docs }\n  last: { needs: [test], run: echo last }\n'),
+    });
+    expect((await rig.push(sha)).status).toBe(202);
+    const run = await rig.runOf(sha);
+    expect(run.outcome).toEqual({ result: 'failure', reason: 'exit' });
+    expect(Object.fromEntries(run.jobs.map((job) => [job.name, job.outcome?.result]))).toEqual({
+      build: 'success',
+      test: 'failure',
+      docs: 'success',
+      last: 'skipped',
+    });
+    await expect.poll(() => rig.github.shown(sha), { timeout: 30_000 }).toEqual({
+      'hearth/main': 'failure',
+      'hearth/main/build': 'success',
+      'hearth/main/test': 'failure',
+      'hearth/main/docs': 'success',
+      'hearth/main/last': 'error',
+    });
+    const log = await (await rig.api(`/logs/${sha.slice(0, 7)}/build`)).text();
+    expect(log).toContain('building\n');
+    expect((await rig.api(`/logs/${sha}`)).headers.get('content-type')).toContain('text/plain');
+  });
+
+  it('links its statuses to logs that need no other right than the link', async () => {
+    const sha = await rig.remote.commit({ '.hearth/main.yml': passing });
+    await rig.push(sha);
+    await rig.runOf(sha);
+    await expect.poll(() => rig.github.shown(sha)['hearth/main'], { timeout: 30_000 }).toBe('success');
+    const target = rig.github.statuses.find((status) => status.sha === sha && status.context === 'hearth/main')?.targetUrl ?? '';
+    const { pathname, search } = new URL(target);
+    const asStranger = { headers: { 'x-forwarded-for': '203.0.113.9', authorization: '' } };
+    expect((await fetch(`${rig.url()}${pathname}${search}`, asStranger)).status).toBe(200);
+    expect((await fetch(`${rig.url()}${pathname}`, asStranger)).status).toBe(404);
+  });
+
+  it('and the pull request of the same commit are one run', async () => {
+    const sha = await rig.remote.commit({ '.hearth/main.yml': passing, x: 'same' }, { branch: 'feature' });
+    await rig.push(sha, { branch: 'feature' });
+    await rig.pullRequest(sha, { branch: 'feature' });
+    await rig.push(sha, { branch: 'feature' });
+    const run = await rig.runOf(sha);
+    expect(run.outcome?.result).toBe('success');
+    await expect.poll(async () => ((await (await rig.api('/health')).json()) as { checks: { queue: { reason: string } } }).checks.queue.reason).toContain('0 pushes to plan');
+    expect(await rig.runs(`&sha=${sha}`)).toHaveLength(1);
+  });
+
+  it('that is delivered twice is answered and run once', async () => {
+    const sha = await rig.remote.commit({ '.hearth/main.yml': passing, x: 'twice' });
+    const deliveryId = '11111111-2222-3333-4444-555555555555';
+    expect((await rig.push(sha, { deliveryId })).status).toBe(202);
+    expect((await rig.push(sha, { deliveryId })).status).toBe(200);
+    await rig.runOf(sha);
+  });
+});
+
+describe('a newer head', () => {
+  it('ends the older run on a branch: its processes die, its statuses say by what', async () => {
+    const older = await rig.remote.commit({ '.hearth/main.yml': sleeping }, { branch: 'topic' });
+    await rig.push(older, { branch: 'topic' });
+    await rig.runOf(older, (run) => run.jobs[0]?.timings.start_ms != null);
+    await expect.poll(sleepers).toBe(2);
+    const newer = await rig.remote.commit({ '.hearth/main.yml': passing }, { branch: 'topic' });
+    await rig.push(newer, { branch: 'topic' });
+    expect((await rig.runOf(older)).outcome).toEqual({ result: 'cancelled', reason: 'superseded' });
+    expect(await sleepers()).toBe(0);
+    expect((await rig.runOf(newer)).outcome?.result).toBe('success');
+    await expect.poll(() => rig.github.shown(older), { timeout: 30_000 }).toEqual({ 'hearth/main': 'error', 'hearth/main/a': 'error', 'hearth/main/b': 'error' });
+    expect(rig.github.statuses.filter((status) => status.sha === older).at(-1)?.description).toBe(`superseded by ${newer.slice(0, 7)}`);
+  });
+
+  it('leaves the default branch alone: runs go on side by side', async () => {
+    const slow = pipeline('  a: { run: "sleep 1; echo done" }\n');
+    const first = await rig.remote.commit({ '.hearth/main.yml': slow, x: '1' });
+    await rig.push(first);
+    const second = await rig.remote.commit({ '.hearth/main.yml': slow, x: '2' });
+    await rig.push(second);
+    expect((await rig.runOf(first)).outcome?.result).toBe('success');
+    expect((await rig.runOf(second)).outcome?.result).toBe('success');
+  });
+
+  it('in a fork whose branch has the same name touches nothing here, and waits for approval', async () => {
+    const own = await rig.remote.commit({ '.hearth/main.yml': sleeping }, { branch: 'same-name' });
+    await rig.push(own, { branch: 'same-name' });
+    await rig.runOf(own, (run) => run.jobs[0]?.timings.start_ms != null);
+    const theirs = await rig.remote.commit({ '.hearth/main.yml': passing }, { branch: 'theirs', ref: 'refs/pull/9/head' });
+    await rig.pullRequest(theirs, { branch: 'same-name', number: 9, forkId: 4711 });
+    await expect.poll(() => rig.github.shown(theirs)['hearth/main'], { timeout: 30_000 }).toBe('pending');
+    expect(rig.github.statuses.find((status) => status.sha === theirs)?.description).toContain('waiting for approval');
+    expect((await rig.runs(`&sha=${own}`))[0]?.state).toBe('running');
+    expect((await rig.runs(`&sha=${theirs}`))[0]?.state).toBe('queued');
+
+    expect((await rig.pullRequest(theirs, { action: 'closed', branch: 'same-name', number: 9, forkId: 4711 })).status).toBe(202);
+    expect((await rig.runOf(theirs)).outcome).toEqual({ result: 'cancelled', reason: 'cancelled_by' });
+
+    const [running] = await rig.runs(`&sha=${own}`);
+    expect((await rig.api(`/api/v1/runs/${running?.id ?? 0}/cancel`, { method: 'POST' })).status).toBe(202);
+    expect((await rig.runOf(own)).outcome).toEqual({ result: 'cancelled', reason: 'cancelled_by' });
+    expect(await sleepers()).toBe(0);
+  });
+});
+
+it('two commits at once write the same names and neither sees the other', async () => {
+  const script = (who: string): string => pipeline(`  a: { run: "for i in $(seq 1 100); do echo ${who} > shared.txt; grep -qx ${who} shared.txt || exit 9; sleep 0.005; done; test ! -e ${who === 'one' ? 'two' : 'one'}; touch ${who}; ls" }\n`);
+  const one = await rig.remote.commit({ '.hearth/main.yml': script('one'), y: '1' });
+  const two = await rig.remote.commit({ '.hearth/main.yml': script('two'), y: '2' });
+  await Promise.all([rig.push(one), rig.push(two)]);
+  expect((await rig.runOf(one)).outcome?.result).toBe('success');
+  expect((await rig.runOf(two)).outcome?.result).toBe('success');
+});
+
+describe('what cannot run', () => {
+  it('says where a pipeline file is broken', async () => {
+    const sha = await rig.remote.commit({ '.hearth/main.yml': 'on: push\njobs:\n  a:\n    rum: echo\n' });
+    await rig.push(sha);
+    expect((await rig.runOf(sha)).outcome).toEqual({ result: 'error', reason: 'config' });
+    await expect.poll(() => rig.github.statuses.find((status) => status.sha === sha), { timeout: 30_000 }).toMatchObject({ context: 'hearth/main', state: 'error' });
+    expect(rig.github.statuses.find((status) => status.sha === sha)?.description).toMatch(/main\.yml:\d+:\d+/);
+  });
+
+  it('says that a commit has no pipeline only when the default branch has one', async () => {
+    await rig.remote.commit({ '.hearth/main.yml': passing, z: '1' });
+    const without = await rig.remote.commit({ '.hearth/main.yml': null }, { branch: 'without' });
+    await rig.push(without, { branch: 'without' });
+    expect((await rig.runOf(without)).outcome?.result).toBe('error');
+    await expect.poll(() => rig.github.statuses.find((status) => status.sha === without)?.description, { timeout: 30_000 }).toBe(`no pipeline file at ${without.slice(0, 7)}`);
+  });
+
+  it('says so when a commit does not exist', async () => {
+    const sha = 'd'.repeat(40);
+    expect((await rig.push(sha, { branch: 'ghost' })).status).toBe(202);
+  });
+});
+
+it('is healthy, says how it knows, and tells strangers only the verdict', async () => {
+  const health = (await (await rig.api('/health')).json()) as { status: string; checks: Record<string, { status: string; reason: string; at: string }> };
+  expect(health.status).toBe('ok');
+  expect(health.checks['workspaces']?.reason).toContain('overlay');
+  expect(Object.values(health.checks).every(({ at, reason }) => !Number.isNaN(Date.parse(at)) && reason !== '')).toBe(true);
+  const stranger = await fetch(`${rig.url()}/health`, { headers: { 'x-forwarded-for': '203.0.113.9' } });
+  expect(await stranger.json()).toEqual({ status: 'ok' });
+});
