@@ -1,0 +1,7 @@
+// Vitest runs this once before the first file of a lane that needs Docker.
+import { openProgress } from '../setup/progress.ts';
+import { setUp as setUpMachine } from '../setup/set-up.ts';
+
+export async function setup(): Promise<void> {
+  await setUpMachine(openProgress());
+}

@@ -1,0 +1,42 @@
+// The lanes tests run in. A test belongs to the lane its folder under test/ is named after, and to `unit` otherwise.
+
+export type Lane = {
+  readonly name: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** Needs a Docker engine with the base image; set-up brings both. Such files run one after the other. */
+  readonly docker: boolean;
+};
+
+const SLOW_LANES: readonly Lane[] = [
+  slowLane({ name: 'docker', folders: ['docker', 'e2e'], docker: true }),
+  slowLane({ name: 'faults', docker: true }),
+  slowLane({ name: 'arm64', docker: true }),
+  slowLane({ name: 'systemd', docker: true }),
+  slowLane({ name: 'pg', docker: true }),
+  slowLane({ name: 'soak', docker: true }),
+  slowLane({ name: 'sim', docker: false }),
+];
+
+export const LANES: readonly Lane[] = [
+  {
+    name: 'unit',
+    include: ['test/**/*.test.ts'],
+    exclude: SLOW_LANES.flatMap((lane) => lane.include),
+    docker: false,
+  },
+  ...SLOW_LANES,
+];
+
+/** What plain `npm test` runs, in this order. */
+export const EVERYDAY_LANES = ['unit', 'docker'] as const;
+
+function slowLane(lane: { name: string; folders?: readonly string[]; docker: boolean }): Lane {
+  const folders = lane.folders ?? [lane.name];
+  return {
+    name: lane.name,
+    include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
+    exclude: [],
+    docker: lane.docker,
+  };
+}

@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+import { laneReporter } from './provision/testing/lane-reporter.ts';
+import { LANES } from './provision/testing/lanes.ts';
+
+const reportFile = process.env['HEARTH_LANE_REPORT'];
+
+export default defineConfig({
+  test: {
+    reporters: reportFile === undefined ? ['default'] : ['default', laneReporter(reportFile)],
+    projects: LANES.map((lane) => ({
+      test: {
+        name: lane.name,
+        include: [...lane.include],
+        exclude: ['**/node_modules/**', ...lane.exclude],
+        globalSetup: lane.docker ? ['provision/testing/global-set-up.ts'] : [],
+        fileParallelism: !lane.docker,
+        testTimeout: lane.docker ? 120_000 : 10_000,
+        hookTimeout: lane.docker ? 120_000 : 10_000,
+        allowOnly: false,
+      },
+    })),
+  },
+});
