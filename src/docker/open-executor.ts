@@ -54,7 +54,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     helper,
     supervisor: native.supervisor,
     root,
-    label: `hearth.data=${createHash('sha256').update(options.dataDirectory).digest('hex').slice(0, 16)}`,
+    label: labelOf(options.dataDirectory),
     random: options.random,
     maxIdle: options.slots * 2,
     onError: options.onError,
@@ -85,4 +85,15 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
       await helper?.[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Removes all containers of a data folder, for good. Nothing may use the folder any more. May be repeated. */
+export async function removeSlotsOf(dataDirectory: string, dockerHost?: string): Promise<void> {
+  const engine = dockerEngine(dockerHost);
+  await engine.remove(await engine.list(labelOf(dataDirectory)));
+}
+
+/** Tells the containers of one Hearth from those of any other on the machine. */
+function labelOf(dataDirectory: string): string {
+  return `hearth.data=${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
 }
