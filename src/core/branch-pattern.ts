@@ -44,7 +44,7 @@ function reach(pieces: readonly Piece[], from: ReadonlySet<number>): Set<number>
 }
 
 function piecesOf(pattern: string): Piece[] {
-  const characters = [...pattern];
+  const characters = Array.from(pattern);
   const pieces: Piece[] = [];
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at] ?? '';

@@ -130,13 +130,19 @@ function stepOf(input: NonNullable<JobInput['steps']>[number], env: Readonly<Rec
 /** Values as they were typed: people who write `VERSION: 1.10` do not mean 1.1. */
 function envAt(root: YamlNode, path: readonly PropertyKey[]): Readonly<Record<string, string>> {
   const entries = nodeAt(root, path)?.entries ?? new Map<string, { node: YamlNode }>();
-  return Object.fromEntries([...entries].map(([name, { node }]) => [name, node.value === null ? '' : (node.written ?? String(node.value))]));
+  return Object.fromEntries([...entries].map(([name, { node }]) => [name, node.value === null ? '' : (node.written ?? textOf(node.value))]));
 }
 
 const STEP_NAME_LENGTH = 80;
 
+function textOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+}
+
 function firstLine(script: string): string {
-  const line = [...(script.split('\n').find((one) => one.trim() !== '') ?? '').replace(/\p{Cc}/gu, ' ').trim()];
+  const text = script.split('\n').find((one) => one.trim() !== '') ?? '';
+  // By characters, so that none is cut in two.
+  const line = Array.from(text.replace(/\p{Cc}/gu, ' ').trim());
   return line.length <= STEP_NAME_LENGTH ? line.join('') : `${line.slice(0, STEP_NAME_LENGTH - 1).join('')}…`;
 }
 

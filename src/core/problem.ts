@@ -46,12 +46,12 @@ export function formatProblem(problem: Problem): string {
 
 /** The known word nearest to `word`, for "did you mean …", or undefined when none is near (more than a third differs). */
 export function nearestWord(word: string, known: readonly string[]): string | undefined {
-  const limit = Math.max(1, Math.floor(word.length / 3));
   // Longer than any word we know, and the distance takes time by length.
   if (word.length > 100) return undefined;
   let best: { readonly word: string; readonly distance: number } | undefined;
   for (const candidate of known) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    const limit = Math.floor(Math.max(word.length, candidate.length) / 3);
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { word: candidate, distance };
   }
   return best?.word;

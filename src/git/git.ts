@@ -54,10 +54,9 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 
 /** `protocols` are the transports that any call may use, e.g. `https:file`. */
 export function gitRunner(environment: Readonly<Record<string, string | undefined>>, protocols: string): RunGit {
-  const passed = Object.fromEntries(PASSED.map((name) => [name, environment[name]]).filter(([, value]) => value !== undefined));
-  const fixed = {
+  const fixed: Readonly<Record<string, string>> = {
     PATH: '/usr/local/bin:/usr/bin:/bin',
-    ...passed,
+    ...chosen(environment),
     HOME: '/nonexistent',
     XDG_CONFIG_HOME: '/nonexistent',
     LC_ALL: 'C',
@@ -86,10 +85,10 @@ export function gitRunner(environment: Readonly<Record<string, string | undefine
     const limit = killAfter(child.pid, call.timeoutMs);
     const result = await child;
     const timedOut = limit.end();
-    const stderr = Buffer.from(result.stderr ?? []).toString() || (result.shortMessage ?? '');
+    const stderr = Buffer.from(result.stderr).toString() || (result.shortMessage ?? '');
     return {
       ok: result.exitCode === 0 && !timedOut,
-      stdout: Buffer.from(result.stdout ?? []),
+      stdout: Buffer.from(result.stdout),
       stderr: timedOut ? `git ${call.args[0]} took longer than ${call.timeoutMs} ms and was ended` : stderr,
       timedOut,
       tooMuch: result.isMaxBuffer,
@@ -97,12 +96,16 @@ export function gitRunner(environment: Readonly<Record<string, string | undefine
   };
 }
 
+function chosen(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(PASSED.flatMap((name): [string, string][] => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+}
+
 function argumentsOf({ gitDir, workTree, args }: GitCall): string[] {
   return [...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]), ...(workTree === undefined ? [] : [`--work-tree=${workTree}`]), ...args];
 }
 
 function configEnv(config: readonly (readonly [string, string])[]): Record<string, string> {
-  const pairs = config.flatMap(([key, value], index) => [
+  const pairs = config.flatMap(([key, value], index): [string, string][] => [
     [`GIT_CONFIG_KEY_${index}`, key],
     [`GIT_CONFIG_VALUE_${index}`, value],
   ]);

@@ -101,7 +101,8 @@ async function fetchOnce(parts: MirrorParts, request: FetchRequest, mirror: stri
   }
   const [shaLine = '', headLine = ''] = await describeObjects(parts, mirror, [sha, `${head}^{commit}`]);
   if (shaLine !== `${sha} commit`) {
-    return failed(missing(shaLine.startsWith(sha) ? `${sha} is no commit. Ask for the commit it points to` : `the forge has no commit ${sha.slice(0, 7)}. It may have been force-pushed away`));
+    const isThere = !shaLine.endsWith(' missing');
+    return failed(missing(isThere ? `${sha.slice(0, 7)} is no commit. Ask for the commit it points to` : `the forge has no commit ${sha.slice(0, 7)}. It may have been force-pushed away`));
   }
   await keep(mirror, sha);
   const refGone = first === 'ref-gone' || fault === 'ref-gone';

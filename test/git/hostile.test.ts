@@ -142,7 +142,7 @@ describe('content', () => {
   });
 
   it('with a submodule leaves its folder empty and goes nowhere', async () => {
-    const sha = upstream.push('main', { lib: { mode: '160000', content: 'd'.repeat(40) }, '.gitmodules': `[submodule "lib"]\n\tpath = lib\n\turl = ext::sh -c 'touch ${'canary'}'\n` });
+    const sha = upstream.push('main', { lib: { mode: '160000', content: 'd'.repeat(40) }, '.gitmodules': `[submodule "lib"]\n\tpath = lib\n\turl = ext::sh -c 'touch canary'\n` });
     const { answer, directory } = await checkedOut(sha);
     // The url itself is refused at the door by fsck; either way nothing runs.
     if (answer.ok) expect(readdirSync(join(directory, 'lib'))).toEqual([]);
