@@ -7,8 +7,15 @@ import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readFileSettings, type FileSettings } from './config/file.ts';
 import {
-  jobVariable, otherVariables, settingKeys, settings,
-  type Given, type logLevels, type Machine, type readRights, type SettingKey,
+  jobVariable,
+  otherVariables,
+  settingKeys,
+  settings,
+  type Given,
+  type logLevels,
+  type Machine,
+  type readRights,
+  type SettingKey,
 } from './config/settings.ts';
 import type { ListenAddress } from './config/values.ts';
 import { nearestWord, type Problem } from './core/problem.ts';
@@ -73,7 +80,11 @@ export interface SettingsFile {
 }
 
 /** The settings, or everything that is wrong with them. The environment wins over the file; an empty variable is an absent one. */
-export function parseConfig(environment: Environment, file: SettingsFile | null, machine: Machine): Result<Config, readonly Problem[]> {
+export function parseConfig(
+  environment: Environment,
+  file: SettingsFile | null,
+  machine: Machine,
+): Result<Config, readonly Problem[]> {
   const problems: Problem[] = unknownVariables(environment);
   const fromFile: FileSettings = file === null ? { values: new Map(), problems: [] } : readFileSettings(file);
   problems.push(...fromFile.problems);
@@ -82,7 +93,10 @@ export function parseConfig(environment: Environment, file: SettingsFile | null,
   for (const key of settingKeys) {
     const { variable, schema } = settings[key];
     const own = environment[variable];
-    const source = own !== undefined && own.trim() !== '' ? { value: own, place: { file: 'environment' }, name: variable } : fromFile.values.get(key);
+    const source =
+      own !== undefined && own.trim() !== ''
+        ? { value: own, place: { file: 'environment' }, name: variable }
+        : fromFile.values.get(key);
     if (source === undefined) continue;
     const parsed = schema.safeParse(source.value);
     if (parsed.success) {
@@ -111,7 +125,10 @@ export function loadConfig(environment: Environment = process.env): Result<Confi
 }
 
 /** What verbs need to talk to a running daemon; `url` is null when they shall open the store instead. */
-export function loadClientConfig(environment: Environment = process.env): { readonly url: string | null; readonly adminToken: Secret | null } {
+export function loadClientConfig(environment: Environment = process.env): {
+  readonly url: string | null;
+  readonly adminToken: Secret | null;
+} {
   const token = environment['HEARTH_ADMIN_TOKEN']?.trim();
   return {
     url: environment['HEARTH_URL']?.trim().replace(/\/+$/, '') || null,
@@ -127,7 +144,11 @@ function readSettingsFile(named: string | undefined, from: string): Result<Setti
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       if (!named && (code === 'ENOENT' || code === 'ENOTDIR')) continue;
-      return failed({ code: 'bad-setting', message: `The settings file cannot be read (${code}); make it readable or correct HEARTH_CONFIG.`, file: path });
+      return failed({
+        code: 'bad-setting',
+        message: `The settings file cannot be read (${code}); make it readable or correct HEARTH_CONFIG.`,
+        file: path,
+      });
     }
   }
   return success(null);
@@ -147,7 +168,8 @@ function unknownVariables(environment: Environment): Problem[] {
 
 function missing(given: Given, refused: ReadonlySet<SettingKey>): Problem[] {
   const advice = {
-    'webhook-secret': 'Set it to the secret that is entered at the webhook on GitHub (make one with: openssl rand -hex 32).',
+    'webhook-secret':
+      'Set it to the secret that is entered at the webhook on GitHub (make one with: openssl rand -hex 32).',
     repos: 'List the repositories that may run here, as owner/name or owner/*.',
   } as const;
   return (['webhook-secret', 'repos'] as const)

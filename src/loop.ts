@@ -49,7 +49,9 @@ export function startLoop(tick: (signal: AbortSignal) => Promise<void>, options:
 
   const done = run();
   return {
-    wake: () => { wakeUp.set(); },
+    wake: () => {
+      wakeUp.set();
+    },
     async [Symbol.asyncDispose]() {
       stop.abort(new Error('the loop was asked to stop'));
       wakeUp.end();

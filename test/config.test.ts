@@ -16,7 +16,11 @@ function parse(environment: Environment, file?: string): Config {
 
 function problems(environment: Environment, file?: string): string[] {
   const result = parseConfig(environment, file === undefined ? null : { path: 'hearth.yml', text: file }, machine);
-  return result.ok ? [] : result.problem.map(({ code, message, position }) => `${code}${position ? ` ${position.line}:${position.column}` : ''}: ${message}`);
+  return result.ok
+    ? []
+    : result.problem.map(
+        ({ code, message, position }) => `${code}${position ? ` ${position.line}:${position.column}` : ''}: ${message}`,
+      );
 }
 
 test('needs only a secret and an allow-list; everything else has a default', () => {
@@ -43,7 +47,16 @@ test('needs only a secret and an allow-list; everything else has a default', () 
 });
 
 test('reports everything that is wrong at once', () => {
-  const found = problems({ HEARTH_REPOS: ' , ', HEARTH_LISTEN: 'nowhere', HEARTH_SLOTS: '0', HEARTH_REED: 'public', HEARTH_STALE_AFTER: 'soon' }, 'labells: x\nlog-bytes: 3\n');
+  const found = problems(
+    {
+      HEARTH_REPOS: ' , ',
+      HEARTH_LISTEN: 'nowhere',
+      HEARTH_SLOTS: '0',
+      HEARTH_REED: 'public',
+      HEARTH_STALE_AFTER: 'soon',
+    },
+    'labells: x\nlog-bytes: 3\n',
+  );
   expect(found).toEqual([
     'unknown-setting: Hearth has no setting HEARTH_REED; did you mean HEARTH_READ?',
     'unknown-setting 1:1: Hearth has no setting "labells"; did you mean "labels"?',
@@ -63,8 +76,16 @@ test('takes the same words in kebab-case from the file, lists as lists, and lets
   );
   expect(config.secrets.webhook.map((secret) => secret.reveal())).toEqual(['new', 'old,with comma']);
   expect(config).toMatchObject({
-    repos: ['octo/*', 'Hubot/tools'], slots: 3, publicUrl: 'https://ci.example.com/hearth', logLevel: 'warn', read: 'public',
-    cacheBytes: 5 * 1024 ** 3, staleAfterMs: 5_400_000, listen: { host: '127.0.0.1', port: 9001 }, dataDirectory: '/home/ci/state', labels: ['amd64', 'big'],
+    repos: ['octo/*', 'Hubot/tools'],
+    slots: 3,
+    publicUrl: 'https://ci.example.com/hearth',
+    logLevel: 'warn',
+    read: 'public',
+    cacheBytes: 5 * 1024 ** 3,
+    staleAfterMs: 5_400_000,
+    listen: { host: '127.0.0.1', port: 9001 },
+    dataDirectory: '/home/ci/state',
+    labels: ['amd64', 'big'],
   });
 });
 
@@ -107,18 +128,32 @@ test.each([
 });
 
 test('one named repository may have a clone address without placeholders', () => {
-  expect(parse({ ...required, HEARTH_CLONE_URL: 'file:///srv/git/hello.git' }).cloneUrl).toBe('file:///srv/git/hello.git');
+  expect(parse({ ...required, HEARTH_CLONE_URL: 'file:///srv/git/hello.git' }).cloneUrl).toBe(
+    'file:///srv/git/hello.git',
+  );
 });
 
 test('knows which credential statuses are sent with', () => {
   expect(parse({ ...required, GITHUB_TOKEN: 'ghp_x' }).github.credential).toEqual({ kind: 'token' });
   expect(parse({ ...required, GITHUB_APP_ID: '7', GITHUB_APP_PRIVATE_KEY_FILE: 'app.pem' }).github.credential).toEqual({
-    kind: 'app', appId: 7, privateKeyFile: '/srv/app.pem',
+    kind: 'app',
+    appId: 7,
+    privateKeyFile: '/srv/app.pem',
   });
 });
 
 test('leaves alone what it does not own: other variables, where verbs find the daemon, and what a job of its own carries', () => {
-  expect(problems({ ...required, PATH: '/bin', HEARTH_URL: 'http://x', HEARTH_RUN_ID: '3', HEARTH_JOB: 'build', HEARTH_ATTEMPT: '1', HEARTH_PIPELINE: 'ci' })).toEqual([]);
+  expect(
+    problems({
+      ...required,
+      PATH: '/bin',
+      HEARTH_URL: 'http://x',
+      HEARTH_RUN_ID: '3',
+      HEARTH_JOB: 'build',
+      HEARTH_ATTEMPT: '1',
+      HEARTH_PIPELINE: 'ci',
+    }),
+  ).toEqual([]);
 });
 
 test('suggests the key to people who write the variable into the file', () => {
@@ -138,23 +173,44 @@ test('says where a broken or misshapen file is wrong', () => {
 
 test('cannot be changed', () => {
   const config = parse(required);
-  expect(() => { Object.assign(config.github, { apiUrl: 'http://evil' }); }).toThrow(TypeError);
-  expect(() => { (config.repos as string[]).push('evil/*'); }).toThrow(TypeError);
+  expect(() => {
+    Object.assign(config.github, { apiUrl: 'http://evil' });
+  }).toThrow(TypeError);
+  expect(() => {
+    (config.repos as string[]).push('evil/*');
+  }).toThrow(TypeError);
 });
 
 test('shows no secret however it is printed', () => {
   const environment = {
-    ...required, HEARTH_WEBHOOK_SECRET: 'canary-1,canary-2', GITHUB_TOKEN: 'canary-3', HEARTH_ADMIN_TOKEN: 'canary-4', DATABASE_URL: 'postgres://u:canary-5@h/d',
-    HEARTH_DEADMAN_URL: 'https://hc.example/canary-6', HEARTH_NOTIFY_URL: 'https://hooks.example/canary-7', HEARTH_OBJECTS_URL: 's3://k:canary-8@b',
+    ...required,
+    HEARTH_WEBHOOK_SECRET: 'canary-1,canary-2',
+    GITHUB_TOKEN: 'canary-3',
+    HEARTH_ADMIN_TOKEN: 'canary-4',
+    DATABASE_URL: 'postgres://u:canary-5@h/d',
+    HEARTH_DEADMAN_URL: 'https://hc.example/canary-6',
+    HEARTH_NOTIFY_URL: 'https://hooks.example/canary-7',
+    HEARTH_OBJECTS_URL: 's3://k:canary-8@b',
   };
   const config = parse(environment);
-  const printed = [JSON.stringify(config), inspect(config, { depth: 9, showHidden: true }), String(config.secrets.githubToken), `${config.secrets.webhook.join()}`].join();
+  const printed = [
+    JSON.stringify(config),
+    inspect(config, { depth: 9, showHidden: true }),
+    String(config.secrets.githubToken),
+    config.secrets.webhook.join(),
+  ].join();
   expect(printed).not.toContain('canary');
   expect(config.secrets.databaseUrl?.reveal()).toContain('canary-5');
 });
 
 test('shows no secret in a message about it', () => {
-  const bad = { ...required, DATABASE_URL: 'canary', HEARTH_NOTIFY_URL: 'ftp://canary', HEARTH_CLONE_URL: 'https://u:canary@h/{owner}/{repo}', HEARTH_PUBLIC_URL: 'https://u:canary@h' };
+  const bad = {
+    ...required,
+    DATABASE_URL: 'canary',
+    HEARTH_NOTIFY_URL: 'ftp://canary',
+    HEARTH_CLONE_URL: 'https://u:canary@h/{owner}/{repo}',
+    HEARTH_PUBLIC_URL: 'https://u:canary@h',
+  };
   expect(problems(bad)).toHaveLength(4);
   expect(problems(bad).join()).not.toContain('canary');
 });
@@ -167,7 +223,9 @@ test('reads the named file, and says so when it cannot', async () => {
     const config = loadConfig({ ...required, HEARTH_CONFIG: path });
     expect(config.ok && config.value.slots).toBe(5);
     const missing = loadConfig({ ...required, HEARTH_CONFIG: join(folder, 'none.yml') });
-    expect(!missing.ok && missing.problem).toMatchObject([{ code: 'bad-setting', file: join(folder, 'none.yml'), message: expect.stringContaining('ENOENT') as string }]);
+    expect(!missing.ok && missing.problem).toMatchObject([
+      { code: 'bad-setting', file: join(folder, 'none.yml'), message: expect.stringContaining('ENOENT') as string },
+    ]);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,16 +1,33 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startLoop } from '../src/loop.ts';
 
-beforeEach(() => { vi.useFakeTimers(); });
-afterEach(() => { vi.useRealTimers(); });
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
-const noError = (error: unknown): never => { throw error; };
+const noError = (error: unknown): never => {
+  throw error;
+};
 
 /** A tick that ends when it is told to. */
 function gatedTick() {
   const ends: (() => void)[] = [];
-  const tick = vi.fn(() => new Promise<void>((resolve) => { ends.push(resolve); }));
-  return { tick, async end() { ends.shift()?.(); await vi.advanceTimersByTimeAsync(0); } };
+  const tick = vi.fn(
+    () =>
+      new Promise<void>((resolve) => {
+        ends.push(resolve);
+      }),
+  );
+  return {
+    tick,
+    async end() {
+      ends.shift()?.();
+      await vi.advanceTimersByTimeAsync(0);
+    },
+  };
 }
 
 test('ticks at once, and again when the interval after a tick is over', async () => {
@@ -58,7 +75,9 @@ test('a failed tick is reported and the wait doubles with each failure in a row,
   };
   await using _loop = startLoop(tick, { intervalMs: 1000, maxBackoffMs: 5000, onError });
   await vi.advanceTimersByTimeAsync(30_000);
-  expect(times.slice(1, 8).map((time, index) => time - (times[index] ?? 0))).toEqual([1000, 2000, 4000, 5000, 5000, 1000, 1000]);
+  expect(times.slice(1, 8).map((time, index) => time - (times[index] ?? 0))).toEqual([
+    1000, 2000, 4000, 5000, 5000, 1000, 1000,
+  ]);
   expect(onError.mock.calls).toEqual(Array.from({ length: 5 }, () => [failure]));
 });
 
@@ -78,9 +97,15 @@ test('disposing aborts the running tick, waits for its end and reports nothing o
   const onError = vi.fn();
   let isOver = false;
   const loop = startLoop(
-    (signal) => new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => setTimeout(() => { isOver = true; reject(new Error('interrupted')); }, 50));
-    }),
+    (signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () =>
+          setTimeout(() => {
+            isOver = true;
+            reject(new Error('interrupted'));
+          }, 50),
+        );
+      }),
     { intervalMs: 1000, onError },
   );
   await vi.advanceTimersByTimeAsync(0);
@@ -103,7 +128,13 @@ test('does not tick any more after it was disposed, not even when woken', async 
 
 test('a tick may wake its own loop', async () => {
   let ticks = 0;
-  const loop = startLoop(() => { if (++ticks < 3) loop.wake(); return Promise.resolve(); }, { intervalMs: 60_000, onError: noError });
+  const loop = startLoop(
+    () => {
+      if (++ticks < 3) loop.wake();
+      return Promise.resolve();
+    },
+    { intervalMs: 60_000, onError: noError },
+  );
   await vi.advanceTimersByTimeAsync(0);
   expect(ticks).toBe(3);
   await loop[Symbol.asyncDispose]();

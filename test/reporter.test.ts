@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Forge, ForgeTrouble, OutgoingStatus } from '../src/core/ports.ts';
 import { failed, success, type Result } from '../src/core/result.ts';
@@ -25,8 +24,13 @@ function setUp(answer: Answer, { fraction = 0.5 } = {}) {
     },
   };
   const report = createReporter({
-    store: outbox, forge, clock, random: { hex: () => '', fraction: () => fraction },
-    targetUrl: ({ sha }) => `https://ci.example/logs/${sha}`, sleep: clock.sleep, onTrouble: (trouble) => troubles.push(trouble),
+    store: outbox,
+    forge,
+    clock,
+    random: { hex: () => '', fraction: () => fraction },
+    targetUrl: ({ sha }) => `https://ci.example/logs/${sha}`,
+    sleep: clock.sleep,
+    onTrouble: (trouble) => troubles.push(trouble),
   });
   return { clock, outbox, calls, troubles, tick: () => report(new AbortController().signal) };
 }
@@ -46,9 +50,23 @@ test('tells the forge where the status leads', async () => {
   const outbox = createOutbox();
   outbox.want(makeStatus());
   const clock = virtualClock();
-  const forge: Forge = { setStatus: (_status, url) => { resolve(url); return Promise.resolve(success(undefined)); } };
-  const parts = { store: outbox, forge, clock, random: { hex: () => '', fraction: () => 0 }, sleep: clock.sleep, onTrouble: () => undefined };
-  await createReporter({ ...parts, targetUrl: ({ runId }) => `https://ci.example/${runId}` })(new AbortController().signal);
+  const forge: Forge = {
+    setStatus: (_status, url) => {
+      resolve(url);
+      return Promise.resolve(success(undefined));
+    },
+  };
+  const parts = {
+    store: outbox,
+    forge,
+    clock,
+    random: { hex: () => '', fraction: () => 0 },
+    sleep: clock.sleep,
+    onTrouble: () => undefined,
+  };
+  await createReporter({ ...parts, targetUrl: ({ runId }) => `https://ci.example/${runId}` })(
+    new AbortController().signal,
+  );
   expect(await promise).toBe('https://ci.example/1');
 });
 
@@ -63,7 +81,9 @@ test('what changed while it was under way is sent again', async () => {
 });
 
 test('what the forge refuses is never sent again, and does not hold up the rest', async () => {
-  const { outbox, calls, troubles, tick } = setUp(({ id }) => (id === 1 ? failed({ kind: 'refused', message: 'no such commit' }) : success(undefined)));
+  const { outbox, calls, troubles, tick } = setUp(({ id }) =>
+    id === 1 ? failed({ kind: 'refused', message: 'no such commit' }) : success(undefined),
+  );
   outbox.want(makeStatus({ id: 1, context: 'a' }));
   outbox.want(makeStatus({ id: 2, context: 'b' }));
   await tick();
@@ -75,9 +95,15 @@ test('what the forge refuses is never sent again, and does not hold up the rest'
 
 test('a passing failure holds everything up, and the tick ends so that the loop can wait', async () => {
   let isDown = true;
-  const { clock, outbox, calls, tick } = setUp(() => (isDown ? failed({ kind: 'retry', message: 'reset' }) : success(undefined)), { fraction: 0 });
+  const { clock, outbox, calls, tick } = setUp(
+    () => (isDown ? failed({ kind: 'retry', message: 'reset' }) : success(undefined)),
+    { fraction: 0 },
+  );
   for (let id = 1; id <= 5; id++) outbox.want(makeStatus({ id, context: `c${id}` }));
-  for (let round = 0; round < 4; round++) { await tick(); clock.advance(2000); }
+  for (let round = 0; round < 4; round++) {
+    await tick();
+    clock.advance(2000);
+  }
   const during = calls.length;
   expect(during).toBeLessThanOrEqual(4);
   isDown = false;
@@ -88,16 +114,23 @@ test('a passing failure holds everything up, and the tick ends so that the loop 
 });
 
 test('a status that never passes does not keep the others from passing', async () => {
-  const { clock, outbox, calls, tick } = setUp(({ id }) => (id === 1 ? failed({ kind: 'retry', message: 'odd' }) : success(undefined)));
+  const { clock, outbox, calls, tick } = setUp(({ id }) =>
+    id === 1 ? failed({ kind: 'retry', message: 'odd' }) : success(undefined),
+  );
   outbox.want(makeStatus({ id: 1, context: 'poison', rank: 0 }));
   for (let id = 2; id <= 40; id++) outbox.want(makeStatus({ id, context: `c${id}`, rank: 3 }));
-  for (let round = 0; round < 100; round++) { await tick(); clock.advance(5000); }
+  for (let round = 0; round < 100; round++) {
+    await tick();
+    clock.advance(5000);
+  }
   expect(new Set(calls.map(({ id }) => id)).size).toBe(40);
   expect(calls.filter(({ id }) => id === 1).length).toBeLessThan(15);
 });
 
 test('without a credential nothing is sent and everything stays recorded, without asking again', async () => {
-  const { outbox, clock, calls, troubles, tick } = setUp(() => failed({ kind: 'unconfigured', message: 'set GITHUB_TOKEN' }));
+  const { outbox, clock, calls, troubles, tick } = setUp(() =>
+    failed({ kind: 'unconfigured', message: 'set GITHUB_TOKEN' }),
+  );
   outbox.want(makeStatus());
   await tick();
   clock.advance(HOUR);
@@ -113,8 +146,21 @@ test('when it has to leave, what was interrupted is not counted as a failure', a
   const outbox = createOutbox();
   outbox.want(makeStatus());
   const clock = virtualClock();
-  const forge: Forge = { setStatus: (_status, _url, signal) => { leave.abort(); return Promise.resolve(signal?.aborted ? failed({ kind: 'retry', message: 'aborted' }) : success(undefined)); } };
-  await createReporter({ store: outbox, forge, clock, random: { hex: () => '', fraction: () => 0 }, targetUrl: () => null, sleep: clock.sleep, onTrouble: () => undefined })(leave.signal);
+  const forge: Forge = {
+    setStatus: (_status, _url, signal) => {
+      leave.abort();
+      return Promise.resolve(signal?.aborted ? failed({ kind: 'retry', message: 'aborted' }) : success(undefined));
+    },
+  };
+  await createReporter({
+    store: outbox,
+    forge,
+    clock,
+    random: { hex: () => '', fraction: () => 0 },
+    targetUrl: () => null,
+    sleep: clock.sleep,
+    onTrouble: () => undefined,
+  })(leave.signal);
   expect(outbox.failures).toEqual([]);
   expect(outbox.unsent.size).toBe(1);
 });
@@ -126,103 +172,26 @@ test('on a real store, every status of a run is sent in the end and the last wor
   const run = await rig.finished(id);
   const clock = virtualClock(new Date());
   const last = new Map<string, string>();
-  const forge: Forge = { setStatus: ({ context, state }) => { last.set(context, state); return Promise.resolve(success(undefined)); } };
-  await createReporter({ store: rig.store, forge, clock, random: { hex: () => '', fraction: () => 0 }, targetUrl: () => null, sleep: clock.sleep, onTrouble: () => undefined })(new AbortController().signal);
+  const forge: Forge = {
+    setStatus: ({ context, state }) => {
+      last.set(context, state);
+      return Promise.resolve(success(undefined));
+    },
+  };
+  await createReporter({
+    store: rig.store,
+    forge,
+    clock,
+    random: { hex: () => '', fraction: () => 0 },
+    targetUrl: () => null,
+    sleep: clock.sleep,
+    onTrouble: () => undefined,
+  })(new AbortController().signal);
   expect(run.run.outcome?.result).toBe('success');
-  expect(Object.fromEntries(last)).toEqual({ 'hearth/main': 'success', 'hearth/main/build': 'success', 'hearth/main/test': 'success' });
+  expect(Object.fromEntries(last)).toEqual({
+    'hearth/main': 'success',
+    'hearth/main/build': 'success',
+    'hearth/main/test': 'success',
+  });
   expect(await rig.store.unsentStatuses(clock.now(), 10)).toEqual([]);
 });
-
-/** What can go wrong between here and GitHub. `retryAt` is relative, in ms. */
-const outageAnswer = fc.oneof(
-  fc.constant({ message: 'connection reset', retryMs: null }),
-  fc.constant({ message: 'GitHub answered 502', retryMs: null }),
-  fc.constant({ message: 'a page of HTML with 200', retryMs: null }),
-  fc.record({ message: fc.constant('GitHub answered 403: rate limit'), retryMs: fc.integer({ min: 0, max: 2 * HOUR }) }),
-  fc.record({ message: fc.constant('GitHub answered 429'), retryMs: fc.integer({ min: 1000, max: 10 * MINUTE }) }),
-);
-
-test('an outage of 72 hours with 300 runs of 8 contexts loses no final status and breaks no limit', { timeout: 60_000 }, async () => {
-  const RUNS = 300;
-  const OUTAGE = 72 * HOUR;
-  await fc.assert(
-    fc.asyncProperty(fc.array(outageAnswer, { minLength: 20, maxLength: 40 }), fc.integer(), async (answers, seed) => {
-      const draw = pseudoRandom(seed);
-      const clock = virtualClock();
-      const start = clock.monotonicMs();
-      const outbox = createOutbox();
-      const writes: number[] = [];
-      const shown = new Map<string, string>();
-      const finals = new Map<string, string>();
-      let closedUntil = 0;
-      let firstOpen: number | undefined;
-      let summaries = 0;
-      let summariesDone: number | undefined;
-      const forge: Forge = {
-        setStatus(status) {
-          const now = clock.monotonicMs();
-          expect(now, 'inside a retry-after window').toBeGreaterThanOrEqual(closedUntil);
-          writes.push(now);
-          if (now - start < OUTAGE) {
-            const { message, retryMs } = answers[writes.length % answers.length] ?? { message: '', retryMs: null };
-            if (retryMs === null) return Promise.resolve(failed({ kind: 'retry', message }));
-            closedUntil = now + retryMs;
-            return Promise.resolve(failed({ kind: 'retry', message, retryAt: new Date(clock.now().getTime() + retryMs) }));
-          }
-          firstOpen ??= now;
-          const key = `${status.sha}:${status.context}`;
-          expect(finals.get(key) === shown.get(key) && status.state === 'pending', 'pending after final').toBe(false);
-          shown.set(key, status.state);
-          if (status.rank === 0 && ++summaries === RUNS) summariesDone = now;
-          return Promise.resolve(success(undefined));
-        },
-      };
-      const report = createReporter({ store: outbox, forge, clock, random: { hex: () => '', fraction: draw }, targetUrl: () => null, sleep: clock.sleep, onTrouble: () => undefined });
-
-      const events: { readonly at: number; readonly status: OutgoingStatus }[] = [];
-      for (let run = 0; run < RUNS; run++) {
-        for (let context = 0; context < 8; context++) {
-          const isRun = context === 0;
-          const name = isRun ? 'hearth/ci' : `hearth/ci/job-${context}`;
-          const common = { id: run * 8 + context + 1, runId: run, sha: String(run).padStart(40, '0'), context: name, job: isRun ? null : `job-${context}` };
-          const began = draw() * (OUTAGE - HOUR);
-          const isGood = draw() < 0.8;
-          events.push({ at: began, status: makeStatus({ ...common, version: 1, state: 'pending', rank: isRun ? 2 : 4 }) });
-          events.push({ at: began + draw() * HOUR, status: makeStatus({ ...common, version: 2, state: isGood ? 'success' : 'failure', rank: isRun ? 0 : isGood ? 3 : 1 }) });
-          finals.set(`${common.sha}:${name}`, isGood ? 'success' : 'failure');
-        }
-      }
-      events.sort((a, b) => a.at - b.at);
-      let next = 0;
-      while (clock.monotonicMs() - start < OUTAGE + 8 * HOUR) {
-        const elapsed = clock.monotonicMs() - start;
-        for (; next < events.length && (events[next]?.at ?? 0) <= elapsed; next++) {
-          const event = events[next];
-          if (event) outbox.want({ ...event.status, desiredAt: clock.now() });
-        }
-        await report(new AbortController().signal);
-        clock.advance(15_000);
-      }
-
-      expect(shown).toEqual(finals);
-      for (const [index, at] of writes.entries()) {
-        expect(at - (writes[index - 1] ?? -HOUR)).toBeGreaterThanOrEqual(1000);
-        expect(at - (writes[index - 80] ?? -HOUR)).toBeGreaterThanOrEqual(MINUTE);
-        expect(at - (writes[index - 500] ?? -HOUR)).toBeGreaterThanOrEqual(HOUR);
-      }
-      expect((summariesDone ?? Infinity) - (firstOpen ?? 0)).toBeLessThanOrEqual(40 * MINUTE);
-    }),
-    { numRuns: 3, endOnFailure: true },
-  );
-});
-
-/** Mulberry32: numbers in [0, 1) that a seed repeats. */
-function pseudoRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

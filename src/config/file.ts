@@ -25,7 +25,9 @@ export function readFileSettings(file: { readonly path: string; readonly text: s
   };
   if (document.errors.length > 0) {
     const problems = document.errors.map((error): Problem => ({
-      code: 'yaml-syntax', message: `${error.message}. Correct the file.`, ...placeOf(error.pos[0]),
+      code: 'yaml-syntax',
+      message: `${error.message}. Correct the file.`,
+      ...placeOf(error.pos[0]),
     }));
     return { values: new Map(), problems };
   }
@@ -38,12 +40,16 @@ export function readFileSettings(file: { readonly path: string; readonly text: s
   const problems: Problem[] = [];
   for (const { key, value } of document.contents.items) {
     const name = String(isScalar(key) ? key.value : key);
-    const place = placeOf(isScalar(key) ? (key.range?.[0] ?? 0) : 0);
+    const place = placeOf(key.range[0]);
     const known = settingKeys.find((candidate) => candidate === name);
     if (known === undefined) {
-      problems.push({ code: 'unknown-setting', message: `Hearth has no setting "${name}"; ${adviceOn(name)}`, ...place });
+      problems.push({
+        code: 'unknown-setting',
+        message: `Hearth has no setting "${name}"; ${adviceOn(name)}`,
+        ...place,
+      });
     } else {
-      const plain: unknown = value === null ? null : (value as { toJS(document: unknown): unknown }).toJS(document);
+      const plain: unknown = value?.toJS(document) ?? null;
       if (plain !== null && plain !== '') values.set(known, { value: plain, name, place });
     }
   }

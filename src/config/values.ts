@@ -13,7 +13,9 @@ export const secret = text.transform((value) => new Secret(value));
 
 /** A comma list in the environment; in the file also a YAML list. */
 export const list = z
-  .union([text.transform((value) => value.split(',')), z.array(text)], { error: 'must be a list or values with commas between them' })
+  .union([text.transform((value) => value.split(',')), z.array(text)], {
+    error: 'must be a list or values with commas between them',
+  })
   .transform((words) => words.map((word) => word.trim()).filter((word) => word !== ''));
 
 /** In a YAML list a secret may contain commas. */
@@ -25,7 +27,8 @@ const NAME = '[A-Za-z0-9_.-]{1,100}';
 const repoPattern = new RegExp(`^(?!\\.{1,2}/)${NAME}/(?:\\*|(?!\\.{1,2}$)${NAME})$`);
 
 export const repoPatterns = list.superRefine((patterns, context) => {
-  if (patterns.length === 0) context.addIssue('is empty, so nothing would ever run; list repositories as owner/name or owner/*');
+  if (patterns.length === 0)
+    context.addIssue('is empty, so nothing would ever run; list repositories as owner/name or owner/*');
   for (const pattern of patterns) {
     if (!repoPattern.test(pattern)) context.addIssue(`has ${JSON.stringify(pattern)}; write owner/name or owner/*`);
   }
@@ -34,7 +37,9 @@ export const repoPatterns = list.superRefine((patterns, context) => {
 export const labels = list.superRefine((words, context) => {
   for (const word of words) {
     if (!/^[A-Za-z0-9_.-]{1,64}$/.test(word)) {
-      context.addIssue(`has ${JSON.stringify(word)}; a label is up to 64 letters, digits, dots, dashes and underscores`);
+      context.addIssue(
+        `has ${JSON.stringify(word)}; a label is up to 64 letters, digits, dots, dashes and underscores`,
+      );
     }
   }
 });
@@ -77,7 +82,10 @@ export const secretUrl = (...schemes: readonly string[]) => url(...schemes).tran
 
 export const cloneUrl = text
   .refine((value) => /^(?:https?|ssh|file):\/\//.test(value), 'must begin with https://, http://, ssh:// or file://')
-  .refine((value) => !/^[a-z]+:\/\/[^/]*:[^/]*@/.test(value), 'must not hold a password, since it is shown; set GITHUB_TOKEN instead')
+  .refine(
+    (value) => !/^[a-z]+:\/\/[^/]*:[^/]*@/.test(value),
+    'must not hold a password, since it is shown; set GITHUB_TOKEN instead',
+  )
   .refine(
     (value) => [...value.matchAll(/\{([^}]*)\}/g)].every(([, name]) => name === 'owner' || name === 'repo'),
     'has a placeholder that is neither {owner} nor {repo}',

@@ -27,12 +27,16 @@ export function createMasker(needles: readonly Uint8Array[]): Masker {
   for (const [index, needle] of needles.entries()) {
     if (needle.length === 0) continue;
     if (needle.length < MIN_SECRET_BYTES) {
-      warnings.push(`secret ${index + 1} of ${needles.length} has fewer than ${MIN_SECRET_BYTES} bytes and is not masked; use a longer one`);
+      warnings.push(
+        `secret ${index + 1} of ${needles.length} has fewer than ${MIN_SECRET_BYTES} bytes and is not masked; use a longer one`,
+      );
     } else if (!usable.some((other) => isEqual(other, needle))) {
       usable.push(needle);
     }
   }
-  return usable.length === 0 ? { warnings, push: (chunk) => chunk, flush: () => new Uint8Array() } : { warnings, ...createStream(usable) };
+  return usable.length === 0
+    ? { warnings, push: (chunk) => chunk, flush: () => new Uint8Array() }
+    : { warnings, ...createStream(usable) };
 }
 
 function createStream(needles: readonly Uint8Array[]): Pick<Masker, 'push' | 'flush'> {
@@ -121,7 +125,8 @@ function createSearch(needles: readonly Uint8Array[]) {
       for (let start = Math.max(0, bytes.length - longest + 1); start < bytes.length; start++) {
         if (firsts[bytes[start] ?? 0] === 0) continue;
         const length = bytes.length - start;
-        if (needles.some((needle) => needle.length > length && isAt(bytes, start, needle.subarray(0, length)))) return start;
+        if (needles.some((needle) => needle.length > length && isAt(bytes, start, needle.subarray(0, length))))
+          return start;
       }
       return bytes.length;
     },

@@ -35,7 +35,10 @@ export type WritePlan =
 
 /** `unsent` in any order. The lowest rank goes first, then what is wanted for longest. */
 export function planWrite(budget: WriteBudget, unsent: readonly OutgoingStatus[], now: number): WritePlan {
-  const next = unsent.reduce<OutgoingStatus | undefined>((a, b) => (a === undefined || goesBefore(b, a) ? b : a), undefined);
+  const next = unsent.reduce<OutgoingStatus | undefined>(
+    (a, b) => (a === undefined || goesBefore(b, a) ? b : a),
+    undefined,
+  );
   if (next === undefined) return { action: 'idle' };
   const usable = next.rank <= LAST_RESERVED_RANK ? WRITES_PER_HOUR : WRITES_PER_HOUR - RESERVE;
   const last = budget.writes.at(-1);

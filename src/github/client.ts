@@ -34,13 +34,19 @@ const ThrottledOctokit = Octokit.plugin(throttling, retry);
 export function createGithubForge(options: GithubOptions): Forge {
   const { credential, clock, timeoutMs = TIMEOUT_MS } = options;
   if (credential === null) {
-    const message = 'No GitHub credential; set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, to send statuses.';
+    const message =
+      'No GitHub credential; set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, to send statuses.';
     return { setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message })) };
   }
   const octokit = createOctokit(options);
   const tokens = createTokens(credential, octokit);
 
-  async function send(status: OutgoingStatus, targetUrl: string | null, token: string, signal: AbortSignal): Promise<Result<void, ForgeTrouble>> {
+  async function send(
+    status: OutgoingStatus,
+    targetUrl: string | null,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<Result<void, ForgeTrouble>> {
     const { repo, sha, state, context, description } = status;
     const response = await octokit.rest.repos.createCommitStatus({
       owner: repo.owner,
@@ -56,7 +62,10 @@ export function createGithubForge(options: GithubOptions): Forge {
     });
     return isEcho(response.data, status)
       ? success(undefined)
-      : failed({ kind: 'retry', message: `GitHub's answer (${response.status}) does not repeat the status; something in between answered for it` });
+      : failed({
+          kind: 'retry',
+          message: `GitHub's answer (${response.status}) does not repeat the status; something in between answered for it`,
+        });
   }
 
   return {
@@ -81,7 +90,9 @@ export function createGithubForge(options: GithubOptions): Forge {
 }
 
 function createOctokit({ apiUrl, onWarning }: GithubOptions): Octokit {
-  const warn = (message: string): void => { onWarning(message); };
+  const warn = (message: string): void => {
+    onWarning(message);
+  };
   const ignore = (): void => undefined;
   const log = { debug: ignore, info: ignore, warn, error: warn };
   return new ThrottledOctokit({
@@ -107,7 +118,11 @@ function createTokens(credential: GithubCredential, octokit: Octokit): Tokens {
   if (credential.kind === 'token') {
     return { get: () => Promise.resolve(credential.token.reveal()), forget: () => undefined, renewable: false };
   }
-  const auth = createAppAuth({ appId: credential.appId, privateKey: credential.privateKey.reveal(), request: octokit.request });
+  const auth = createAppAuth({
+    appId: credential.appId,
+    privateKey: credential.privateKey.reveal(),
+    request: octokit.request,
+  });
   const installations = new Map<number, number>();
   const stale = new Set<number>();
 
@@ -116,7 +131,9 @@ function createTokens(credential: GithubCredential, octokit: Octokit): Tokens {
     if (known !== undefined) return known;
     const { token } = await auth({ type: 'app' });
     const { data } = await octokit.rest.apps.getRepoInstallation({
-      owner: repo.owner, repo: repo.name, headers: { authorization: `bearer ${token}` },
+      owner: repo.owner,
+      repo: repo.name,
+      headers: { authorization: `bearer ${token}` },
     });
     installations.set(repo.id, data.id);
     return data.id;
@@ -150,7 +167,10 @@ function isEcho(data: unknown, status: OutgoingStatus): boolean {
 function explain(error: unknown, now: Date, repo: RepoRef): ForgeTrouble {
   if (!(error instanceof RequestError)) {
     // A key that is no key, or an answer without the promised fields: it may pass when somebody mends it.
-    return { kind: 'retry', message: `The request to GitHub failed: ${error instanceof Error ? error.message : String(error)}` };
+    return {
+      kind: 'retry',
+      message: `The request to GitHub failed: ${error instanceof Error ? error.message : String(error)}`,
+    };
   }
   if (error.response === undefined) return { kind: 'retry', message: `GitHub could not be reached: ${error.message}` };
   const isInstallation = new URL(error.request.url).pathname.endsWith('/installation');

@@ -18,7 +18,8 @@ const LONGEST_WAIT_MS = 24 * 3_600_000;
 export function troubleOf({ status, headers, message }: ForgeResponse, now: Date): ForgeTrouble {
   const said = `GitHub answered ${status}: ${oneLine(message)}`;
   const retryAt = retryTime(headers, now);
-  if (status === 401) return { kind: 'retry', message: `${said}. Replace GITHUB_TOKEN, or check the App's id and key.` };
+  if (status === 401)
+    return { kind: 'retry', message: `${said}. Replace GITHUB_TOKEN, or check the App's id and key.` };
   if (status === 403 || status === 429) {
     if (retryAt !== undefined) return { kind: 'retry', message: said, retryAt };
     if (status === 429 || /rate limit|abuse/i.test(message)) {
@@ -26,7 +27,8 @@ export function troubleOf({ status, headers, message }: ForgeResponse, now: Date
     }
     return refused(`${said}. Give the credential write access to commit statuses of this repository.`);
   }
-  if (status === 404) return refused(`${said}. The repository is gone or the credential cannot see it; grant it access.`);
+  if (status === 404)
+    return refused(`${said}. The repository is gone or the credential cannot see it; grant it access.`);
   if (status === 422) return refused(`${said}. The commit is unknown there or has 1000 statuses of this context.`);
   if (status < 500 && status !== 408 && status !== 409) return refused(said);
   return retryAt === undefined ? { kind: 'retry', message: said } : { kind: 'retry', message: said, retryAt };

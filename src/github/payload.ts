@@ -35,17 +35,20 @@ export function readPayload(event: string, payload: unknown): Result<PayloadRead
 const ZERO_SHA = /^0+$/;
 const sha = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'must be 40 or 64 lower-case hex digits');
 /** What `git check-ref-format` refuses and what no name on the forge can contain. */
-// eslint-disable-next-line no-control-regex -- control characters are what it is about
 const badName = /[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^[/.]|\/\.|[/.]$|\.lock(?:\/|$)/;
-const branch = z.string().min(1).max(1024).refine((name) => !badName.test(name), 'is no valid name of a branch or tag');
-const ref = z
+const branch = z
   .string()
-  .startsWith('refs/', 'must begin with refs/')
-  .pipe(branch);
+  .min(1)
+  .max(1024)
+  .refine((name) => !badName.test(name), 'is no valid name of a branch or tag');
+const ref = z.string().startsWith('refs/', 'must begin with refs/').pipe(branch);
 const name = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}$/, 'is no valid name of an owner or repository');
 const id = z.int().positive();
 /** For display only. */
-const actor = z.object({ login: z.string().max(200) }).nullish().transform((sender) => sender?.login ?? 'unknown');
+const actor = z
+  .object({ login: z.string().max(200) })
+  .nullish()
+  .transform((sender) => sender?.login ?? 'unknown');
 
 const repository = z
   .object({ id, name, owner: z.object({ login: name }) })
@@ -70,8 +73,17 @@ function readPush(payload: z.output<typeof push>): Result<PayloadReading, string
   const { repo, defaultBranch } = payload.repository;
   const headRef = payload.ref;
   const isTag = headRef.startsWith('refs/tags/');
-  if (!isTag && !headRef.startsWith('refs/heads/')) return success(ignored(repo, `${headRef} is neither a branch nor a tag`));
-  const target: Target = { repo, headRef, headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch, actor: payload.sender };
+  if (!isTag && !headRef.startsWith('refs/heads/'))
+    return success(ignored(repo, `${headRef} is neither a branch nor a tag`));
+  const target: Target = {
+    repo,
+    headRef,
+    headRepoId: repo.id,
+    prNumber: null,
+    baseRef: null,
+    defaultBranch,
+    actor: payload.sender,
+  };
   if (payload.deleted === true || ZERO_SHA.test(payload.after)) {
     return success(asking({ kind: 'gone', eventName: 'push', because: `${shortRef(headRef)} was deleted`, ...target }));
   }
@@ -101,7 +113,11 @@ const pullRequest = z.object({
 });
 
 function readPullRequest(payload: z.output<typeof pullRequest>): Result<PayloadReading, string> {
-  const { number, pull_request: { head, base, merged }, repository: repo } = payload;
+  const {
+    number,
+    pull_request: { head, base, merged },
+    repository: repo,
+  } = payload;
   if (base.repo.repo.id !== repo.id) return failed('pull_request.base.repo.id differs from repository.id');
   const headRepoId = head.repo?.id ?? null;
   const target: Target = {
@@ -122,12 +138,25 @@ function readPullRequest(payload: z.output<typeof pullRequest>): Result<PayloadR
   return success(asking({ kind: 'head', eventName: 'pull_request', sha: head.sha, trust, ...target }));
 }
 
-const deletion = z.object({ ref: branch, ref_type: z.enum(['branch', 'tag']), repository: withDefaultBranch, sender: actor });
+const deletion = z.object({
+  ref: branch,
+  ref_type: z.enum(['branch', 'tag']),
+  repository: withDefaultBranch,
+  sender: actor,
+});
 
 function readDeletion(payload: z.output<typeof deletion>): Result<PayloadReading, string> {
   const { repo, defaultBranch } = payload.repository;
   const headRef = `refs/${payload.ref_type === 'tag' ? 'tags' : 'heads'}/${payload.ref}`;
-  const target: Target = { repo, headRef, headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch, actor: payload.sender };
+  const target: Target = {
+    repo,
+    headRef,
+    headRepoId: repo.id,
+    prNumber: null,
+    baseRef: null,
+    defaultBranch,
+    actor: payload.sender,
+  };
   return success(asking({ kind: 'gone', eventName: 'push', because: `${shortRef(headRef)} was deleted`, ...target }));
 }
 

@@ -67,7 +67,8 @@ function isSame(given: string, expected: string): boolean {
 }
 
 /** Headers by which proxies and tunnels give themselves away. */
-const proxyHeader = /^(?:forwarded|via|x-forwarded-.*|x-real-.*|x-original-.*|x-client-.*|x-cluster-client-ip|true-client-ip|cf-.*|fly-client-ip|fastly-client-ip)$/;
+const proxyHeader =
+  /^(?:forwarded|via|x-forwarded-.*|x-real-.*|x-original-.*|x-client-.*|x-cluster-client-ip|true-client-ip|cf-.*|fly-client-ip|fastly-client-ip)$/;
 const loopbackAddress = /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$|^::1$/;
 const loopbackHost = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/i;
 

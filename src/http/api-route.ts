@@ -23,7 +23,10 @@ const listQuery = z.strictObject({
   branch: one.min(1).optional(),
   sha: one.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i, 'must be 40 or 64 hex digits').optional(),
   state: z.enum(['queued', 'running', 'finished'], 'must be queued, running or finished').optional(),
-  limit: one.regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100').default('20').transform(Number),
+  limit: one
+    .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
+    .default('20')
+    .transform(Number),
   cursor: one.regex(/^\d{1,15}$/, 'must be what a page returned as next').optional(),
 });
 
@@ -56,7 +59,8 @@ export function apiRouter({ store, clock, access, links, onCancelled }: ApiParts
   async function cancel(request: Request, response: Response): Promise<void> {
     const id = idOf(request);
     const job = request.params['job'] === undefined ? null : String(request.params['job']);
-    const verdict = id === undefined ? 'unknown' : await store.cancel(id, job, cancelledBy('an administrator'), clock.now());
+    const verdict =
+      id === undefined ? 'unknown' : await store.cancel(id, job, cancelledBy('an administrator'), clock.now());
     switch (verdict) {
       case 'unknown':
         sendNotFound(response);
@@ -70,10 +74,18 @@ export function apiRouter({ store, clock, access, links, onCancelled }: ApiParts
     }
   }
 
-  async function asAdmin(request: Request, response: Response, act: (request: Request, response: Response) => Promise<void>): Promise<void> {
+  async function asAdmin(
+    request: Request,
+    response: Response,
+    act: (request: Request, response: Response) => Promise<void>,
+  ): Promise<void> {
     switch (access.rightToWrite(request)) {
       case 'unset':
-        sendError(response, 403, 'Nothing can be changed over HTTP until HEARTH_ADMIN_TOKEN is set (or admin-token in hearth.yml).');
+        sendError(
+          response,
+          403,
+          'Nothing can be changed over HTTP until HEARTH_ADMIN_TOKEN is set (or admin-token in hearth.yml).',
+        );
         return;
       case 'refused':
         response.set('WWW-Authenticate', 'Bearer');
@@ -88,7 +100,9 @@ export function apiRouter({ store, clock, access, links, onCancelled }: ApiParts
   route(router, '/api/v1/runs', { get: list });
   route(router, '/api/v1/runs/:id', { get: show });
   route(router, '/api/v1/runs/:id/cancel', { post: (request, response) => asAdmin(request, response, cancel) });
-  route(router, '/api/v1/runs/:id/jobs/:job/cancel', { post: (request, response) => asAdmin(request, response, cancel) });
+  route(router, '/api/v1/runs/:id/jobs/:job/cancel', {
+    post: (request, response) => asAdmin(request, response, cancel),
+  });
   return router;
 }
 

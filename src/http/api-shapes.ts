@@ -64,7 +64,11 @@ function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
     state: job.state,
     outcome: outcomeJson(job.outcome),
     attempt: job.attempt,
-    timings: { queued_ms: between(queuedAt, claimedAt), start_ms: between(claimedAt, startedAt), run_ms: between(startedAt, finishedAt) },
+    timings: {
+      queued_ms: between(queuedAt, claimedAt),
+      start_ms: between(claimedAt, startedAt),
+      run_ms: between(startedAt, finishedAt),
+    },
     log_url: links.jobLog(run, job.name),
   };
 }

@@ -33,7 +33,9 @@ export function createApp(parts: AppParts): Express {
   app.use(healthRouter({ ...parts, access }));
   app.use(logsRouter({ ...parts, access }));
   app.use(apiRouter({ ...parts, access }));
-  app.use((_request, response) => { sendNotFound(response); });
+  app.use((_request, response) => {
+    sendNotFound(response);
+  });
   app.use(errorHandler(parts.onError));
   return app;
 }

@@ -51,11 +51,16 @@ export function createBodyReader({ maxBodyBytes, maxInFlightBytes }: BodyLimits)
       const onData = (chunk: Buffer): void => {
         add(chunk.length);
         if (size > maxBodyBytes) settle({ kind: 'too-large' });
-        else if (inFlight > maxInFlightBytes || (size > SMALL_BYTES && inFlightLarge > maxInFlightBytes * LARGE_SHARE)) settle({ kind: 'busy' });
+        else if (inFlight > maxInFlightBytes || (size > SMALL_BYTES && inFlightLarge > maxInFlightBytes * LARGE_SHARE))
+          settle({ kind: 'busy' });
         else chunks.push(chunk);
       };
-      const onEnd = (): void => { settle({ kind: 'read', bytes: Buffer.concat(chunks), release }); };
-      const onClose = (): void => { settle({ kind: 'gone' }); };
+      const onEnd = (): void => {
+        settle({ kind: 'read', bytes: Buffer.concat(chunks), release });
+      };
+      const onClose = (): void => {
+        settle({ kind: 'gone' });
+      };
       request.on('data', onData).on('end', onEnd).on('close', onClose);
     });
   };
@@ -66,12 +71,20 @@ const LINGER_MS = 1000;
 
 /** Answers while the body is still arriving, throws the rest away, and closes the connection. */
 export function answerAndClose(request: IncomingMessage, response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body), connection: 'close' });
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  });
   response.write(body);
   const timer = setTimeout(end, LINGER_MS);
   function end(): void {
     clearTimeout(timer);
     response.end();
   }
-  request.on('data', () => undefined).once('end', end).once('close', end).resume();
+  request
+    .on('data', () => undefined)
+    .once('end', end)
+    .once('close', end)
+    .resume();
 }

@@ -47,13 +47,20 @@ export function healthRouter({ probes, readyNeeds, clock, access }: HealthParts)
   }
 
   async function ready(_request: Request, response: Response): Promise<void> {
-    const { status } = await checkHealth(probes.filter(({ name }) => readyNeeds.includes(name)), clock);
+    const { status } = await checkHealth(
+      probes.filter(({ name }) => readyNeeds.includes(name)),
+      clock,
+    );
     response.status(status === 'down' ? 503 : 200).json({ status: status === 'down' ? 'down' : 'ok' });
   }
 
   route(router, '/health', { get: health });
   route(router, '/readyz', { get: ready });
-  route(router, '/livez', { get: (_request, response) => { response.json({ status: 'ok' }); } });
+  route(router, '/livez', {
+    get: (_request, response) => {
+      response.json({ status: 'ok' });
+    },
+  });
   return router;
 }
 
@@ -68,9 +75,15 @@ async function checkOne(probe: HealthProbe, clock: Clock): Promise<HealthCheck> 
   const down = (reason: string): HealthCheck => ({ status: 'down', reason, at: clock.now() });
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<HealthCheck>((resolve) => {
-    timer = setTimeout(() => { resolve(down(`${probe.name} did not answer within ${PROBE_TIMEOUT_MS} ms; look at the log of the service`)); }, PROBE_TIMEOUT_MS);
+    timer = setTimeout(() => {
+      resolve(down(`${probe.name} did not answer within ${PROBE_TIMEOUT_MS} ms; look at the log of the service`));
+    }, PROBE_TIMEOUT_MS);
   });
-  const answer = Promise.resolve().then(() => probe.check()).catch((error: unknown) => down(`${probe.name} cannot be checked: ${error instanceof Error ? error.message : String(error)}`));
+  const answer = Promise.resolve()
+    .then(() => probe.check())
+    .catch((error: unknown) =>
+      down(`${probe.name} cannot be checked: ${error instanceof Error ? error.message : String(error)}`),
+    );
   try {
     return await Promise.race([answer, late]);
   } finally {

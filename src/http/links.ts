@@ -25,14 +25,16 @@ export interface LinkOptions {
 const LIFETIME_MS = 30 * 86_400_000;
 
 export function createLinks({ publicUrl, key, clock }: LinkOptions): Links {
-  const macOf = (run: RunId, until: number): Buffer => createHmac('sha256', key).update(`hearth read ${run} ${until}`).digest();
+  const macOf = (run: RunId, until: number): Buffer =>
+    createHmac('sha256', key).update(`hearth read ${run} ${until}`).digest();
 
   function query(run: RunId): string {
     const until = Math.floor((clock.now().getTime() + LIFETIME_MS) / 1000);
     return `?t=${run}.${until}.${macOf(run, until).toString('base64url')}`;
   }
   const runPath = (run: Pick<Run, 'id' | 'sha'>): string => `/logs/${run.sha}${query(run.id)}`;
-  const jobPath = (run: Pick<Run, 'id' | 'sha'>, job: string): string => `/logs/${run.sha}/${encodeURIComponent(job)}${query(run.id)}`;
+  const jobPath = (run: Pick<Run, 'id' | 'sha'>, job: string): string =>
+    `/logs/${run.sha}/${encodeURIComponent(job)}${query(run.id)}`;
 
   return {
     statusTarget({ runId, sha, job }) {

@@ -18,7 +18,9 @@ export interface LogOf {
 
 /** The jobs of these runs in the order of their files; only those of that name when one is given. */
 export function selectJobs(runs: readonly RunWithJobs[], name: string | null): readonly LogOf[] {
-  return runs.flatMap(({ run, jobs }) => jobs.filter((job) => name === null || job.name === name).map((job) => ({ run, job })));
+  return runs.flatMap(({ run, jobs }) =>
+    jobs.filter((job) => name === null || job.name === name).map((job) => ({ run, job })),
+  );
 }
 
 type Piece =
@@ -45,7 +47,12 @@ export async function composeLog(parts: LogParts, selected: readonly LogOf[]): P
   return { bytes: total, read: (start, end) => readPieces(parts.logs, pieces, start, end) };
 }
 
-async function* readPieces(logs: LogParts['logs'], pieces: readonly Piece[], start: number, end: number): AsyncGenerator<Uint8Array> {
+async function* readPieces(
+  logs: LogParts['logs'],
+  pieces: readonly Piece[],
+  start: number,
+  end: number,
+): AsyncGenerator<Uint8Array> {
   let at = 0;
   for (const piece of pieces) {
     const from = Math.max(start - at, 0);
@@ -66,7 +73,11 @@ function sizeOf(piece: Piece): number {
 const FOLLOW_EVERY_MS = 100;
 
 /** The same text while it grows, until the last of the jobs has ended. One job after another, in their order. */
-export async function* followLog(parts: LogParts, selected: readonly LogOf[], signal: AbortSignal): AsyncGenerator<Uint8Array> {
+export async function* followLog(
+  parts: LogParts,
+  selected: readonly LogOf[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   for (const of of selected) {
     if (selected.length > 1) yield encode(heading(of));
     let job = of.job;

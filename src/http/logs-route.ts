@@ -36,7 +36,10 @@ export function logsRouter(parts: LogRouteParts): Router {
       sendCandidates(response, shas, job);
       return;
     }
-    const selected = selectJobs(runs.filter(({ run }) => run.sha === (shas.includes(prefix) ? prefix : shas[0])), job);
+    const selected = selectJobs(
+      runs.filter(({ run }) => run.sha === (shas.includes(prefix) ? prefix : shas[0])),
+      job,
+    );
     // A run without jobs is there all the same: its outcome says why.
     if (selected.length === 0 && (job !== null || runs.length === 0)) sendNotFound(response);
     else if (selected.length === 0) sendOutcomes(response, runs);
@@ -65,7 +68,9 @@ export function logsRouter(parts: LogRouteParts): Router {
     response.set('X-Accel-Buffering', 'no');
     response.flushHeaders();
     const left = new AbortController();
-    response.once('close', () => { left.abort(); });
+    response.once('close', () => {
+      left.abort();
+    });
     await stream(request, response, () => followLog(parts, selected, left.signal));
   }
 
@@ -100,7 +105,14 @@ function sendCandidates(response: Response, shas: readonly string[], job: string
 
 function sendOutcomes(response: Response, runs: readonly RunWithJobs[]): void {
   asText(response);
-  response.send(runs.map(({ run }) => `--- ${run.pipeline}: ${run.outcome?.result ?? run.state}: ${run.outcome?.message ?? 'no jobs yet'} ---\n`).join(''));
+  response.send(
+    runs
+      .map(
+        ({ run }) =>
+          `--- ${run.pipeline}: ${run.outcome?.result ?? run.state}: ${run.outcome?.message ?? 'no jobs yet'} ---\n`,
+      )
+      .join(''),
+  );
 }
 
 function asText(response: Response): void {

@@ -27,7 +27,12 @@ export interface HttpServer extends AsyncDisposable {
   readonly url: string;
 }
 
-const defaults: ServerLimits = { headersTimeoutMs: 10_000, requestTimeoutMs: 20_000, maxHeaderBytes: 16 * 1024, maxConnections: 2048 };
+const defaults: ServerLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 20_000,
+  maxHeaderBytes: 16 * 1024,
+  maxConnections: 2048,
+};
 /** How late a timeout may come. Node's own default is half a minute. */
 const CHECK_EVERY_MS = 500;
 const KEEP_ALIVE_MS = 5000;
@@ -46,10 +51,22 @@ export async function startServer(listener: RequestListener, options: ServerOpti
     },
     listener,
   );
+  let isClosing = false;
+  server.on('request', (_request, response) => {
+    // A connection that was busy when the server closed would be kept alive for another request.
+    response.once('close', () => {
+      if (isClosing) setImmediate(() => server.closeIdleConnections());
+    });
+  });
   server.maxConnections = limits.maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
-      reject(new Error(`Cannot listen on ${options.host}:${options.port} (${error.message}); set HEARTH_LISTEN to a free address.`, { cause: error }));
+      reject(
+        new Error(
+          `Cannot listen on ${options.host}:${options.port} (${error.message}); set HEARTH_LISTEN to a free address.`,
+          { cause: error },
+        ),
+      );
     });
     server.listen(options.port, options.host, resolve);
   });
@@ -59,11 +76,16 @@ export async function startServer(listener: RequestListener, options: ServerOpti
     port,
     url: `http://${urlHost(options.host)}:${port}`,
     async [Symbol.asyncDispose]() {
+      isClosing = true;
       const closed = new Promise<void>((resolve) => {
-        server.close(() => { resolve(); });
+        server.close(() => {
+          resolve();
+        });
       });
       server.closeIdleConnections();
-      const timer = setTimeout(() => { server.closeAllConnections(); }, options.graceMs ?? GRACE_MS);
+      const timer = setTimeout(() => {
+        server.closeAllConnections();
+      }, options.graceMs ?? GRACE_MS);
       await closed;
       clearTimeout(timer);
     },

@@ -11,7 +11,11 @@ export interface WebhookParts {
   readonly store: Pick<Store, 'recordDelivery'>;
   readonly clock: Clock;
   /** Verifies and understands one delivery; never rejects for what a client can send. */
-  readonly readDelivery: (headers: IncomingHttpHeaders, body: Uint8Array, now: Date) => Promise<{
+  readonly readDelivery: (
+    headers: IncomingHttpHeaders,
+    body: Uint8Array,
+    now: Date,
+  ) => Promise<{
     readonly verdict: 'accepted' | 'ignored' | 'rejected';
     readonly status: number;
     readonly message: string;
@@ -31,7 +35,11 @@ export function webhookRouter(parts: WebhookParts): Router {
 
   async function receive(request: Request, response: Response): Promise<void> {
     if (!isPlainJson(request)) {
-      sendError(response, 415, 'Send application/json without Content-Encoding; choose that content type at the webhook on GitHub.');
+      sendError(
+        response,
+        415,
+        'Send application/json without Content-Encoding; choose that content type at the webhook on GitHub.',
+      );
       return;
     }
     const body = await readBody(request);
@@ -39,7 +47,12 @@ export function webhookRouter(parts: WebhookParts): Router {
       case 'gone':
         return;
       case 'too-large':
-        answerAndClose(request, response, 413, errorText(`The body has more than ${limits.maxBodyBytes} bytes, the most that GitHub sends.`));
+        answerAndClose(
+          request,
+          response,
+          413,
+          errorText(`The body has more than ${limits.maxBodyBytes} bytes, the most that GitHub sends.`),
+        );
         return;
       case 'busy':
         response.setHeader('Retry-After', RETRY_AFTER_S);
@@ -73,7 +86,10 @@ export function webhookRouter(parts: WebhookParts): Router {
     }
   }
 
-  async function record(delivery: Delivery, request: IntakeRequest | null): Promise<'new' | 'duplicate' | 'unavailable'> {
+  async function record(
+    delivery: Delivery,
+    request: IntakeRequest | null,
+  ): Promise<'new' | 'duplicate' | 'unavailable'> {
     try {
       return await store.recordDelivery(delivery, request);
     } catch (error) {

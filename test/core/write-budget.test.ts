@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { OutgoingStatus } from '../../src/core/ports.ts';
 import {
-  freshBudget, planWrite, recordAnswer, recordFailure, recordWrite, RESERVE, WRITE_GAP_MS, WRITES_PER_HOUR, WRITES_PER_MINUTE,
+  freshBudget,
+  planWrite,
+  recordAnswer,
+  recordFailure,
+  recordWrite,
+  RESERVE,
+  WRITE_GAP_MS,
+  WRITES_PER_HOUR,
+  WRITES_PER_MINUTE,
   type WriteBudget,
 } from '../../src/core/write-budget.ts';
 import { makeStatus } from '../support/make-status.ts';
@@ -54,7 +62,10 @@ test('sends no more than 80 in any minute', () => {
 
 test('sends no more than 500 in any hour', () => {
   const budget = after(...spread(WRITES_PER_HOUR, 2000));
-  expect(planWrite(budget, [final], 2000 * WRITES_PER_HOUR)).toEqual({ action: 'wait', ms: HOUR - 2000 * WRITES_PER_HOUR });
+  expect(planWrite(budget, [final], 2000 * WRITES_PER_HOUR)).toEqual({
+    action: 'wait',
+    ms: HOUR - 2000 * WRITES_PER_HOUR,
+  });
   expect(planWrite(budget, [final], HOUR)).toMatchObject({ action: 'send' });
 });
 
@@ -63,7 +74,10 @@ test('with less than a hundred writes left in the hour only run contexts and fai
   const now = 2000 * (WRITES_PER_HOUR - RESERVE);
   expect(planWrite(budget, [jobFinal], now)).toEqual({ action: 'wait', ms: HOUR - now });
   for (const rank of [0, 1, 2] as const) {
-    expect(planWrite(budget, [jobFinal, makeStatus({ id: 7, rank })], now)).toMatchObject({ action: 'send', status: { id: 7 } });
+    expect(planWrite(budget, [jobFinal, makeStatus({ id: 7, rank })], now)).toMatchObject({
+      action: 'send',
+      status: { id: 7 },
+    });
   }
 });
 

@@ -8,16 +8,36 @@ import { startPrism, type PrismApi } from '../support/prism.ts';
 
 let prism: PrismApi;
 // The first time it fetches GitHub's description; Prism then takes some seconds to read it.
-beforeAll(async () => { prism = await startPrism(); }, 180_000);
-afterAll(async () => { await prism[Symbol.asyncDispose](); });
-
-const forge = () => createGithubForge({ apiUrl: prism.url, credential: { kind: 'token', token: new Secret('t') }, clock: systemClock, onWarning: () => undefined });
-
-test.each(['pending', 'success', 'failure', 'error'] as const)("GitHub's description allows a status of %s", async (state) => {
-  const status = makeStatus({ state, context: 'hearth/ci/build (amd64, a/b)', description: 'failed (allowed): exit 3' });
-  expect(await forge().setStatus(status, 'https://ci.example/logs/1?t=2')).toEqual({ ok: true, value: undefined });
-  expect(prism.calls.at(-1)).toMatchObject({ status: 201, asked: { method: 'POST', path: `/repos/octo/hello/statuses/${status.sha}` } });
+beforeAll(async () => {
+  prism = await startPrism();
+}, 180_000);
+afterAll(async () => {
+  await prism[Symbol.asyncDispose]();
 });
+
+const forge = () =>
+  createGithubForge({
+    apiUrl: prism.url,
+    credential: { kind: 'token', token: new Secret('t') },
+    clock: systemClock,
+    onWarning: () => undefined,
+  });
+
+test.each(['pending', 'success', 'failure', 'error'] as const)(
+  "GitHub's description allows a status of %s",
+  async (state) => {
+    const status = makeStatus({
+      state,
+      context: 'hearth/ci/build (amd64, a/b)',
+      description: 'failed (allowed): exit 3',
+    });
+    expect(await forge().setStatus(status, 'https://ci.example/logs/1?t=2')).toEqual({ ok: true, value: undefined });
+    expect(prism.calls.at(-1)).toMatchObject({
+      status: 201,
+      asked: { method: 'POST', path: `/repos/octo/hello/statuses/${status.sha}` },
+    });
+  },
+);
 
 test('and a status without a link', async () => {
   expect((await forge().setStatus(makeStatus(), null)).ok).toBe(true);

@@ -12,29 +12,45 @@ const echo = ({ body }: Asked): object => ({ id: 1, ...(body as object) });
 
 function forge(apiUrl: string, credential: GithubCredential | null = token, timeoutMs = 5000) {
   const onWarning = vi.fn();
-  return Object.assign(createGithubForge({ apiUrl, credential, clock: systemClock, onWarning, timeoutMs }), { onWarning });
+  return Object.assign(createGithubForge({ apiUrl, credential, clock: systemClock, onWarning, timeoutMs }), {
+    onWarning,
+  });
 }
 
 test('sends a status with its link', async () => {
-  await using api = await startFakeApi((asked, response) => { sendJson(response, 201, echo(asked)); });
+  await using api = await startFakeApi((asked, response) => {
+    sendJson(response, 201, echo(asked));
+  });
   expect(await forge(api.url).setStatus(status, 'https://ci.example/logs/1')).toEqual({ ok: true, value: undefined });
   expect(api.asked).toMatchObject([
     {
-      method: 'POST', path: `/repos/octo/hello/statuses/${status.sha}`, headers: { authorization: 'token canary-token' },
-      body: { state: 'success', context: 'hearth/ci/build', description: 'passed', target_url: 'https://ci.example/logs/1' },
+      method: 'POST',
+      path: `/repos/octo/hello/statuses/${status.sha}`,
+      headers: { authorization: 'token canary-token' },
+      body: {
+        state: 'success',
+        context: 'hearth/ci/build',
+        description: 'passed',
+        target_url: 'https://ci.example/logs/1',
+      },
     },
   ]);
 });
 
 test('sends no link when there is none', async () => {
-  await using api = await startFakeApi((asked, response) => { sendJson(response, 201, echo(asked)); });
+  await using api = await startFakeApi((asked, response) => {
+    sendJson(response, 201, echo(asked));
+  });
   await forge(api.url).setStatus(status, null);
   expect(api.asked[0]?.body).not.toHaveProperty('target_url');
 });
 
 test('without a credential it calls nobody and says what to set', async () => {
   const sent = await forge('http://127.0.0.1:1', null).setStatus(status, null);
-  expect(!sent.ok && sent.problem).toMatchObject({ kind: 'unconfigured', message: expect.stringContaining('GITHUB_TOKEN') as string });
+  expect(!sent.ok && sent.problem).toMatchObject({
+    kind: 'unconfigured',
+    message: expect.stringContaining('GITHUB_TOKEN') as string,
+  });
 });
 
 test.each([
@@ -45,7 +61,9 @@ test.each([
   ['nothing', 204, '', 'application/json'],
   ['null', 200, 'null', 'application/json'],
 ])('takes %s for a failure that may pass', async (_name, code, body, type) => {
-  await using api = await startFakeApi((_asked, response) => { response.writeHead(code, { 'content-type': type }).end(code === 204 ? undefined : body); });
+  await using api = await startFakeApi((_asked, response) => {
+    response.writeHead(code, { 'content-type': type }).end(code === 204 ? undefined : body);
+  });
   expect(await forge(api.url).setStatus(status, null)).toMatchObject({ ok: false, problem: { kind: 'retry' } });
 });
 
@@ -56,20 +74,30 @@ test.each([
   [422, {}, { kind: 'refused' }],
   [401, {}, { kind: 'retry' }],
 ])('asks once and once only when the answer is %i', async (code, headers, problem) => {
-  await using api = await startFakeApi((_asked, response) => { sendJson(response, code, { message: 'no' }, headers); });
+  await using api = await startFakeApi((_asked, response) => {
+    sendJson(response, code, { message: 'no' }, headers);
+  });
   expect(await forge(api.url).setStatus(status, null)).toMatchObject({ ok: false, problem });
   expect(api.asked).toHaveLength(1);
 });
 
 test('a connection that breaks, or that nobody takes, may be there later', async () => {
-  await using api = await startFakeApi((_asked, response) => { response.socket?.destroy(); });
+  await using api = await startFakeApi((_asked, response) => {
+    response.socket?.destroy();
+  });
   expect(await forge(api.url).setStatus(status, null)).toMatchObject({ ok: false, problem: { kind: 'retry' } });
-  expect(await forge('http://127.0.0.1:1').setStatus(status, null)).toMatchObject({ ok: false, problem: { kind: 'retry' } });
+  expect(await forge('http://127.0.0.1:1').setStatus(status, null)).toMatchObject({
+    ok: false,
+    problem: { kind: 'retry' },
+  });
 });
 
 test('does not wait for ever, and not at all for somebody who leaves', async () => {
   await using api = await startFakeApi(() => undefined);
-  expect(await forge(api.url, token, 100).setStatus(status, null)).toMatchObject({ ok: false, problem: { kind: 'retry' } });
+  expect(await forge(api.url, token, 100).setStatus(status, null)).toMatchObject({
+    ok: false,
+    problem: { kind: 'retry' },
+  });
   const leave = new AbortController();
   const sent = forge(api.url, token, 60_000).setStatus(status, null, leave.signal);
   await expect.poll(() => api.asked.length).toBe(2);
@@ -78,14 +106,25 @@ test('does not wait for ever, and not at all for somebody who leaves', async () 
 });
 
 test('shows no token in what it says', async () => {
-  await using api = await startFakeApi((_asked, response) => { sendJson(response, 400, { message: 'bad' }, { deprecation: 'true', link: '<https://x>; rel="deprecation"', sunset: 'soon' }); });
+  await using api = await startFakeApi((_asked, response) => {
+    sendJson(
+      response,
+      400,
+      { message: 'bad' },
+      { deprecation: 'true', link: '<https://x>; rel="deprecation"', sunset: 'soon' },
+    );
+  });
   const client = forge(api.url);
   const sent = await client.setStatus(status, null);
   expect(client.onWarning).toHaveBeenCalledWith(expect.stringContaining('deprecated'));
   expect(JSON.stringify([sent, client.onWarning.mock.calls])).not.toContain('canary');
 });
 
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+const { privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+});
 const app: GithubCredential = { kind: 'app', appId: 7, privateKey: new Secret(privateKey) };
 
 /** Knows one installation, hands out numbered tokens, and accepts only the newest. */
@@ -97,7 +136,13 @@ function startAppApi({ revokeFirst = false, isInstalled = true } = {}) {
     } else if (asked.path === '/app/installations/42/access_tokens') {
       tokens += 1;
       const expires_at = new Date(Date.now() + 3_600_000).toISOString();
-      sendJson(response, 201, { token: `ghs_${tokens}`, expires_at, permissions: { statuses: 'write' }, repository_selection: 'selected', repositories: [{ id: 10 }] });
+      sendJson(response, 201, {
+        token: `ghs_${tokens}`,
+        expires_at,
+        permissions: { statuses: 'write' },
+        repository_selection: 'selected',
+        repositories: [{ id: 10 }],
+      });
     } else if (revokeFirst && asked.headers.authorization === 'token ghs_1') {
       sendJson(response, 401, { message: 'Bad credentials' });
     } else {
@@ -112,8 +157,10 @@ test('an App asks for a token of that repository that may write statuses and not
   expect((await client.setStatus(status, null)).ok).toBe(true);
   expect((await client.setStatus(status, null)).ok).toBe(true);
   expect(api.asked.map(({ method, path }) => `${method} ${path}`)).toEqual([
-    'GET /repos/octo/hello/installation', 'POST /app/installations/42/access_tokens',
-    `POST /repos/octo/hello/statuses/${status.sha}`, `POST /repos/octo/hello/statuses/${status.sha}`,
+    'GET /repos/octo/hello/installation',
+    'POST /app/installations/42/access_tokens',
+    `POST /repos/octo/hello/statuses/${status.sha}`,
+    `POST /repos/octo/hello/statuses/${status.sha}`,
   ]);
   expect(api.asked[1]?.body).toEqual({ repository_ids: [10], permissions: { statuses: 'write' } });
 });
@@ -121,12 +168,17 @@ test('an App asks for a token of that repository that may write statuses and not
 test('an App whose token was revoked takes a new one, once', async () => {
   await using api = await startAppApi({ revokeFirst: true });
   expect((await forge(api.url, app).setStatus(status, null)).ok).toBe(true);
-  expect(api.asked.filter(({ path }) => path.includes('/statuses/')).map(({ headers }) => headers.authorization)).toEqual(['token ghs_1', 'token ghs_2']);
+  expect(
+    api.asked.filter(({ path }) => path.includes('/statuses/')).map(({ headers }) => headers.authorization),
+  ).toEqual(['token ghs_1', 'token ghs_2']);
 });
 
 test('an App that is not installed there says so', async () => {
   await using api = await startAppApi({ isInstalled: false });
-  expect(await forge(api.url, app).setStatus(status, null)).toMatchObject({ ok: false, problem: { kind: 'refused', message: expect.stringContaining('install it') as string } });
+  expect(await forge(api.url, app).setStatus(status, null)).toMatchObject({
+    ok: false,
+    problem: { kind: 'refused', message: expect.stringContaining('install it') as string },
+  });
 });
 
 test('a key that is no key is a failure that may pass, not a crash', async () => {

@@ -22,13 +22,26 @@ const closed = one('pull_request', ({ action }) => action === 'closed');
 
 test('a push to the default branch asks for its head, with full trust', () => {
   expect(asked('push', branchPush)).toEqual({
-    kind: 'head', eventName: 'push', sha: '6113728f27ae82c7b1a177c8d03f9e96e0adf246', trust: 'T1', repo, headRef: 'refs/heads/master',
-    headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch: 'master', actor: 'Codertocat',
+    kind: 'head',
+    eventName: 'push',
+    sha: '6113728f27ae82c7b1a177c8d03f9e96e0adf246',
+    trust: 'T1',
+    repo,
+    headRef: 'refs/heads/master',
+    headRepoId: repo.id,
+    prNumber: null,
+    baseRef: null,
+    defaultBranch: 'master',
+    actor: 'Codertocat',
   });
 });
 
 test('a push to another branch is trusted less', () => {
-  expect(asked('push', { ...branchPush, ref: 'refs/heads/feature/x' })).toMatchObject({ kind: 'head', trust: 'T2', headRef: 'refs/heads/feature/x' });
+  expect(asked('push', { ...branchPush, ref: 'refs/heads/feature/x' })).toMatchObject({
+    kind: 'head',
+    trust: 'T2',
+    headRef: 'refs/heads/feature/x',
+  });
 });
 
 test('a branch that is only called like a tag is no tag', () => {
@@ -46,36 +59,77 @@ test('a sha of a SHA-256 repository is fine', () => {
 });
 
 test('a deletion ends what runs there, whichever event tells it', () => {
-  const gone = { kind: 'gone', eventName: 'push', headRef: 'refs/tags/simple-tag', because: 'simple-tag was deleted', repo };
-  expect(asked('push', one('push', ({ deleted }) => deleted === true))).toMatchObject(gone);
+  const gone = {
+    kind: 'gone',
+    eventName: 'push',
+    headRef: 'refs/tags/simple-tag',
+    because: 'simple-tag was deleted',
+    repo,
+  };
+  expect(
+    asked(
+      'push',
+      one('push', ({ deleted }) => deleted === true),
+    ),
+  ).toMatchObject(gone);
   expect(asked('push', { ...tagPush, after: '0'.repeat(40) })).toMatchObject(gone);
   expect(asked('delete', examples('delete')[0])).toMatchObject(gone);
-  expect(asked('delete', { ...examples('delete')[0], ref_type: 'branch', ref: 'a/b' })).toMatchObject({ headRef: 'refs/heads/a/b' });
+  expect(asked('delete', { ...examples('delete')[0], ref_type: 'branch', ref: 'a/b' })).toMatchObject({
+    headRef: 'refs/heads/a/b',
+  });
 });
 
 test('a pull request from a branch of the repository itself asks for its head', () => {
   expect(asked('pull_request', opened)).toEqual({
-    kind: 'head', eventName: 'pull_request', sha: 'ec26c3e57ca3a959ca5aad62de7213c562f8c821', trust: 'T2', repo, headRef: 'refs/heads/changes',
-    headRepoId: repo.id, prNumber: 2, baseRef: 'master', defaultBranch: 'master', actor: 'Codertocat',
+    kind: 'head',
+    eventName: 'pull_request',
+    sha: 'ec26c3e57ca3a959ca5aad62de7213c562f8c821',
+    trust: 'T2',
+    repo,
+    headRef: 'refs/heads/changes',
+    headRepoId: repo.id,
+    prNumber: 2,
+    baseRef: 'master',
+    defaultBranch: 'master',
+    actor: 'Codertocat',
   });
 });
 
 test.each(['synchronize', 'reopened'])('so it does when it is %s', (action) => {
-  expect(asked('pull_request', one('pull_request', (payload) => payload['action'] === action))).toMatchObject({ kind: 'head', trust: 'T2' });
+  expect(
+    asked(
+      'pull_request',
+      one('pull_request', (payload) => payload['action'] === action),
+    ),
+  ).toMatchObject({ kind: 'head', trust: 'T2' });
 });
 
 test('a fork waits for approval, whatever its names pretend', () => {
-  const fork = changed(opened, { 'pull_request.head.repo.id': 999, 'pull_request.head.repo.full_name': 'Codertocat/Hello-World', 'pull_request.head.ref': 'master' });
+  const fork = changed(opened, {
+    'pull_request.head.repo.id': 999,
+    'pull_request.head.repo.full_name': 'Codertocat/Hello-World',
+    'pull_request.head.ref': 'master',
+  });
   expect(asked('pull_request', fork)).toMatchObject({ kind: 'head', trust: 'T4', headRepoId: 999 });
 });
 
 test('so does a fork that was deleted', () => {
-  expect(asked('pull_request', changed(opened, { 'pull_request.head.repo': null }))).toMatchObject({ trust: 'T4', headRepoId: null });
+  expect(asked('pull_request', changed(opened, { 'pull_request.head.repo': null }))).toMatchObject({
+    trust: 'T4',
+    headRepoId: null,
+  });
 });
 
 test('a closed pull request ends what runs for it and says how it ended', () => {
-  expect(asked('pull_request', closed)).toMatchObject({ kind: 'gone', because: 'pull request #2 was closed', prNumber: 2, headRef: 'refs/heads/changes' });
-  expect(asked('pull_request', changed(closed, { 'pull_request.merged': true }))).toMatchObject({ because: 'pull request #2 was merged' });
+  expect(asked('pull_request', closed)).toMatchObject({
+    kind: 'gone',
+    because: 'pull request #2 was closed',
+    prNumber: 2,
+    headRef: 'refs/heads/changes',
+  });
+  expect(asked('pull_request', changed(closed, { 'pull_request.merged': true }))).toMatchObject({
+    because: 'pull request #2 was merged',
+  });
 });
 
 test('other actions of a pull request ask for nothing', () => {

@@ -9,7 +9,8 @@ const now = new Date('2026-03-01T12:00:00Z');
 const guid = '72d3162e-cc78-11e3-81ab-4c9367dc0958';
 const rules = { secrets: [new Secret('current'), new Secret('previous')], repos: ['Codertocat/Hello-World'] };
 
-const sign = (body: Uint8Array | string, secret = 'current'): string => `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
+const sign = (body: Uint8Array | string, secret = 'current'): string =>
+  `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
 
 interface Sent {
   readonly body: Uint8Array | string;
@@ -44,12 +45,23 @@ test("agrees with GitHub's published signature", async () => {
 test('accepts a push, keeping its bytes and its id', async () => {
   const reading = await deliver({ body: pushBody, headers: { 'x-github-delivery': guid.toUpperCase() } });
   expect(reading).toMatchObject({ verdict: 'accepted', status: 202, request: { kind: 'head', sha: push?.['after'] } });
-  expect(reading.delivery).toEqual({ id: guid, event: 'push', body: Buffer.from(pushBody), receivedAt: now, verdict: 'accepted', note: null });
+  expect(reading.delivery).toEqual({
+    id: guid,
+    event: 'push',
+    body: Buffer.from(pushBody),
+    receivedAt: now,
+    verdict: 'accepted',
+    note: null,
+  });
 });
 
 test('accepts every configured secret, so that one can be replaced', async () => {
-  expect((await deliver({ body: pushBody, headers: { 'x-hub-signature-256': sign(pushBody, 'previous') } })).status).toBe(202);
-  expect((await deliver({ body: pushBody, headers: { 'x-hub-signature-256': sign(pushBody, 'older') } })).status).toBe(401);
+  expect(
+    (await deliver({ body: pushBody, headers: { 'x-hub-signature-256': sign(pushBody, 'previous') } })).status,
+  ).toBe(202);
+  expect((await deliver({ body: pushBody, headers: { 'x-hub-signature-256': sign(pushBody, 'older') } })).status).toBe(
+    401,
+  );
 });
 
 test.each([
@@ -58,25 +70,39 @@ test.each([
   ['a delivery id that is no GUID', { 'x-github-delivery': '42' }, 400],
   ['two delivery ids', { 'x-github-delivery': `${guid}, ${guid}` }, 400],
   ['no signature', { 'x-hub-signature-256': '' }, 401],
-  ['only the old signature', { 'x-hub-signature-256': '', 'x-hub-signature': 'sha1=7d38cdd689735b008b3c702edd92eea23791c5f6' }, 401],
+  [
+    'only the old signature',
+    { 'x-hub-signature-256': '', 'x-hub-signature': 'sha1=7d38cdd689735b008b3c702edd92eea23791c5f6' },
+    401,
+  ],
   ['a signature in capitals', { 'x-hub-signature-256': sign(pushBody).toUpperCase() }, 401],
   ['a signature cut short', { 'x-hub-signature-256': sign(pushBody).slice(0, -1) }, 401],
   ['two signatures', { 'x-hub-signature-256': `${sign(pushBody)}, ${sign(pushBody)}` }, 401],
   ['a signature of digits of another script', { 'x-hub-signature-256': sign(pushBody).replace(/\d/g, '٣') }, 401],
 ])('refuses %s, and records nothing', async (_name, headers, status) => {
-  expect(await deliver({ body: pushBody, headers })).toMatchObject({ status, verdict: 'rejected', delivery: null, request: null });
+  expect(await deliver({ body: pushBody, headers })).toMatchObject({
+    status,
+    verdict: 'rejected',
+    delivery: null,
+    request: null,
+  });
 });
 
 test('accepts no mutation of a signature or of a body', async () => {
   const right = sign(pushBody);
   await fc.assert(
-    fc.asyncProperty(fc.nat(right.length - 1), fc.string({ minLength: 1, maxLength: 1 }), fc.nat(pushBody.length - 1), async (at, letter, bodyAt) => {
-      fc.pre(right[at] !== letter && pushBody[bodyAt] !== letter);
-      const signature = right.slice(0, at) + letter + right.slice(at + 1);
-      expect((await deliver({ body: pushBody, headers: { 'x-hub-signature-256': signature } })).status).toBe(401);
-      const body = pushBody.slice(0, bodyAt) + letter + pushBody.slice(bodyAt + 1);
-      expect((await deliver({ body, headers: { 'x-hub-signature-256': right } })).status).toBe(401);
-    }),
+    fc.asyncProperty(
+      fc.nat(right.length - 1),
+      fc.string({ minLength: 1, maxLength: 1 }),
+      fc.nat(pushBody.length - 1),
+      async (at, letter, bodyAt) => {
+        fc.pre(right[at] !== letter && pushBody[bodyAt] !== letter);
+        const signature = right.slice(0, at) + letter + right.slice(at + 1);
+        expect((await deliver({ body: pushBody, headers: { 'x-hub-signature-256': signature } })).status).toBe(401);
+        const body = pushBody.slice(0, bodyAt) + letter + pushBody.slice(bodyAt + 1);
+        expect((await deliver({ body, headers: { 'x-hub-signature-256': right } })).status).toBe(401);
+      },
+    ),
     { numRuns: 500 },
   );
 });
@@ -93,7 +119,8 @@ test.each([
 
 test('tells strangers nothing about what is wrong with their body', async () => {
   const headers = { 'x-hub-signature-256': sign('something else') };
-  for (const body of [Uint8Array.of(0xff), '', '[[', '{}', pushBody]) expect(await deliver({ body, headers })).toMatchObject({ status: 401 });
+  for (const body of [Uint8Array.of(0xff), '', '[[', '{}', pushBody])
+    expect(await deliver({ body, headers })).toMatchObject({ status: 401 });
 });
 
 test('does not count brackets inside strings', async () => {
@@ -102,7 +129,10 @@ test('does not count brackets inside strings', async () => {
 });
 
 test('is not fooled by a payload that names __proto__', async () => {
-  const body = pushBody.replace('{', '{"__proto__":{"deleted":true,"ref":"refs/heads/evil"},"constructor":{"prototype":{"x":1}},');
+  const body = pushBody.replace(
+    '{',
+    '{"__proto__":{"deleted":true,"ref":"refs/heads/evil"},"constructor":{"prototype":{"x":1}},',
+  );
   const reading = await deliver({ body });
   expect(reading).toMatchObject({ status: 202, request: { kind: 'head', headRef: 'refs/heads/master' } });
   expect(({} as Record<string, unknown>)['deleted']).toBeUndefined();
@@ -119,7 +149,12 @@ test.each([
   ['a list', []],
 ])('answers 422 to %s and records that it was rejected', async (_name, payload) => {
   const reading = await deliver({ body: JSON.stringify(payload) });
-  expect(reading).toMatchObject({ status: 422, verdict: 'rejected', request: null, delivery: { verdict: 'rejected', id: guid } });
+  expect(reading).toMatchObject({
+    status: 422,
+    verdict: 'rejected',
+    request: null,
+    delivery: { verdict: 'rejected', id: guid },
+  });
   expect(reading.delivery?.note).toBe(reading.message);
 });
 
@@ -135,24 +170,40 @@ test('checks the allow-list before it decides that an event is of no interest', 
   expect((await deliver({ body, event: 'issues', repos: ['octo/*'] })).status).toBe(403);
 });
 
-test.each(['codertocat/hello-world', 'CODERTOCAT/*'])('reads the allow-list without regard to case: %s', async (pattern) => {
-  expect((await deliver({ body: pushBody, repos: [pattern] })).status).toBe(202);
-});
+test.each(['codertocat/hello-world', 'CODERTOCAT/*'])(
+  'reads the allow-list without regard to case: %s',
+  async (pattern) => {
+    expect((await deliver({ body: pushBody, repos: [pattern] })).status).toBe(202);
+  },
+);
 
 test('answers 200 to pings and events nobody listens to, and records them as ignored', async () => {
   for (const event of ['ping', 'star', 'meta', 'sponsorship', 'organization']) {
     for (const payload of examples(event)) {
-      const reading = await deliver({ body: JSON.stringify(payload), event, repos: ['*/*', 'Codertocat/*', 'Octocoders/*', 'octokit/*', 'wolfy1339/*', 'gr2m/*', 'oscard0m/*'] });
-      expect(reading, JSON.stringify(reading)).toMatchObject({ status: 200, verdict: 'ignored', request: null, delivery: { verdict: 'ignored' } });
+      const reading = await deliver({
+        body: JSON.stringify(payload),
+        event,
+        repos: ['*/*', 'Codertocat/*', 'Octocoders/*', 'octokit/*', 'wolfy1339/*', 'gr2m/*', 'oscard0m/*'],
+      });
+      expect(reading, JSON.stringify(reading)).toMatchObject({
+        status: 200,
+        verdict: 'ignored',
+        request: null,
+        delivery: { verdict: 'ignored' },
+      });
     }
   }
 });
 
 test('never throws, whatever a signed body holds', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom('push', 'pull_request', 'delete', 'ping', 'x'), fc.oneof(fc.json(), fc.uint8Array()), async (event, body) => {
-      expect([200, 400, 422, 403]).toContain((await deliver({ event, body })).status);
-    }),
+    fc.asyncProperty(
+      fc.constantFrom('push', 'pull_request', 'delete', 'ping', 'x'),
+      fc.oneof(fc.json(), fc.uint8Array()),
+      async (event, body) => {
+        expect([200, 400, 422, 403]).toContain((await deliver({ event, body })).status);
+      },
+    ),
     { numRuns: 1000 },
   );
 });

@@ -16,17 +16,36 @@ test('shows a run in the documented shape', async () => {
   await rig.work(run.id, 'build', 'x\n');
   const [status, body] = await json(`${rig.url}/api/v1/runs/${run.id}`);
   expect(status).toBe(200);
-  const link = (job: string): string => expect.stringMatching(new RegExp(`^https://ci\\.example\\.com/logs/${sha}/${job}\\?t=`)) as string;
+  const link = (job: string): string =>
+    expect.stringMatching(new RegExp(`^https://ci\\.example\\.com/logs/${sha}/${job}\\?t=`)) as string;
   expect(body).toEqual({
-    id: run.id, repo: 'octo/hello', ref: 'refs/heads/main', sha, pipeline: 'ci', state: 'running', outcome: null,
+    id: run.id,
+    repo: 'octo/hello',
+    ref: 'refs/heads/main',
+    sha,
+    pipeline: 'ci',
+    state: 'running',
+    outcome: null,
     jobs: [
       {
-        name: 'build', needs: [], phase: null, state: 'finished', outcome: { result: 'success', reason: 'exit' }, attempt: 1,
-        timings: { queued_ms: expect.any(Number) as number, start_ms: null, run_ms: null }, log_url: link('build'),
+        name: 'build',
+        needs: [],
+        phase: null,
+        state: 'finished',
+        outcome: { result: 'success', reason: 'exit' },
+        attempt: 1,
+        timings: { queued_ms: expect.any(Number) as number, start_ms: null, run_ms: null },
+        log_url: link('build'),
       },
       {
-        name: 'test', needs: [], phase: null, state: 'waiting', outcome: null, attempt: 0,
-        timings: { queued_ms: null, start_ms: null, run_ms: null }, log_url: link('test'),
+        name: 'test',
+        needs: [],
+        phase: null,
+        state: 'waiting',
+        outcome: null,
+        attempt: 0,
+        timings: { queued_ms: null, start_ms: null, run_ms: null },
+        log_url: link('test'),
       },
     ],
   });
@@ -51,14 +70,21 @@ test('lists runs newest first, filtered, page by page', async () => {
   expect((await listed('?branch=other')).ids).toEqual([]);
 });
 
-test.each(['?limit=0', '?limit=101', '?limit=x', '?state=lost', '?sha=abc', '?repo=octo', '?cursor=-1', '?page=2', '?limit=1&limit=2'])(
-  'refuses the query %s and names what is wrong',
-  async (query) => {
-    await using rig = await startHttpRig();
-    const [status, body] = await json(`${rig.url}/api/v1/runs${query}`);
-    expect([status, body]).toEqual([400, { error: expect.stringMatching(/limit|state|sha|repo|cursor|page/) as string }]);
-  },
-);
+test.each([
+  '?limit=0',
+  '?limit=101',
+  '?limit=x',
+  '?state=lost',
+  '?sha=abc',
+  '?repo=octo',
+  '?cursor=-1',
+  '?page=2',
+  '?limit=1&limit=2',
+])('refuses the query %s and names what is wrong', async (query) => {
+  await using rig = await startHttpRig();
+  const [status, body] = await json(`${rig.url}/api/v1/runs${query}`);
+  expect([status, body]).toEqual([400, { error: expect.stringMatching(/limit|state|sha|repo|cursor|page/) as string }]);
+});
 
 test('lists nothing for strangers, and says what they need', async () => {
   await using rig = await startHttpRig();
@@ -67,17 +93,23 @@ test('lists nothing for strangers, and says what they need', async () => {
   expect((await fetch(`${rig.url}/api/v1/runs`, { headers: { ...stranger, ...bearer } })).status).toBe(200);
 });
 
-test.each(['0', '-1', '1.0', '01', '1e3', '99999999999999999999', 'x', '%00', '1;x'])('there is no run %s', async (id) => {
-  await using rig = await startHttpRig();
-  await rig.plan(sha, ['build']);
-  expect((await fetch(`${rig.url}/api/v1/runs/${id}`)).status).toBe(404);
-});
+test.each(['0', '-1', '1.0', '01', '1e3', '99999999999999999999', 'x', '%00', '1;x'])(
+  'there is no run %s',
+  async (id) => {
+    await using rig = await startHttpRig();
+    await rig.plan(sha, ['build']);
+    expect((await fetch(`${rig.url}/api/v1/runs/${id}`)).status).toBe(404);
+  },
+);
 
 test('cancels a run for the admin token, and tells the scheduler', async () => {
   await using rig = await startHttpRig();
   const { run } = await rig.plan(sha, ['build']);
   const url = `${rig.url}/api/v1/runs/${run.id}/cancel`;
-  expect(await json(url, { method: 'POST', headers: bearer })).toEqual([202, { result: 'cancelled', id: run.id, job: null }]);
+  expect(await json(url, { method: 'POST', headers: bearer })).toEqual([
+    202,
+    { result: 'cancelled', id: run.id, job: null },
+  ]);
   expect(rig.cancelled()).toBe(1);
   expect((await rig.store.findRun(run.id))?.run.outcome).toMatchObject({ result: 'cancelled', reason: 'cancelled_by' });
   expect((await json(url, { method: 'POST', headers: bearer }))[0]).toBe(409);
@@ -87,17 +119,32 @@ test('cancels a run for the admin token, and tells the scheduler', async () => {
 test('cancels one job and leaves the others', async () => {
   await using rig = await startHttpRig();
   const { run } = await rig.plan(sha, ['build (a/b)', 'test']);
-  const [status] = await json(`${rig.url}/api/v1/runs/${run.id}/jobs/${encodeURIComponent('build (a/b)')}/cancel`, { method: 'POST', headers: bearer });
+  const [status] = await json(`${rig.url}/api/v1/runs/${run.id}/jobs/${encodeURIComponent('build (a/b)')}/cancel`, {
+    method: 'POST',
+    headers: bearer,
+  });
   expect(status).toBe(202);
   expect((await rig.store.findRun(run.id))?.jobs.map(({ state }) => state)).toEqual(['finished', 'waiting']);
-  expect((await json(`${rig.url}/api/v1/runs/${run.id}/jobs/none/cancel`, { method: 'POST', headers: bearer }))[0]).toBe(404);
+  expect(
+    (await json(`${rig.url}/api/v1/runs/${run.id}/jobs/none/cancel`, { method: 'POST', headers: bearer }))[0],
+  ).toBe(404);
 });
 
 test('changes nothing without the right token, not even for this machine', async () => {
   await using rig = await startHttpRig();
   const { run } = await rig.plan(sha, ['build']);
-  for (const authorization of ['', 'Bearer', 'Bearer wrong', `Basic ${adminToken}`, `Bearer ${adminToken}x`, adminToken]) {
-    const response = await fetch(`${rig.url}/api/v1/runs/${run.id}/cancel`, { method: 'POST', headers: { authorization } });
+  for (const authorization of [
+    '',
+    'Bearer',
+    'Bearer wrong',
+    `Basic ${adminToken}`,
+    `Bearer ${adminToken}x`,
+    adminToken,
+  ]) {
+    const response = await fetch(`${rig.url}/api/v1/runs/${run.id}/cancel`, {
+      method: 'POST',
+      headers: { authorization },
+    });
     expect([response.status, response.headers.get('www-authenticate')], authorization).toEqual([401, 'Bearer']);
   }
   expect((await rig.store.findRun(run.id))?.run.state).toBe('queued');
@@ -106,6 +153,9 @@ test('changes nothing without the right token, not even for this machine', async
 test('without an admin token nothing can be changed, and the answer says what to set', async () => {
   await using rig = await startHttpRig({ parts: { access: { read: 'signed', adminToken: null } } });
   const { run } = await rig.plan(sha, ['build']);
-  const [status, body] = await json(`${rig.url}/api/v1/runs/${run.id}/cancel`, { method: 'POST', headers: { authorization: 'Bearer ' } });
+  const [status, body] = await json(`${rig.url}/api/v1/runs/${run.id}/cancel`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer ' },
+  });
   expect([status, body]).toEqual([403, { error: expect.stringContaining('HEARTH_ADMIN_TOKEN') as string }]);
 });

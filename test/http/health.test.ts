@@ -26,7 +26,9 @@ test.each([
 });
 
 test('shows each check with its reason and time to this machine and to the admin, and to others only the status', async () => {
-  await using rig = await startHttpRig({ parts: { probes: [probe('github', 'degraded', 'no credential; set GITHUB_TOKEN'), probe('store', 'ok')] } });
+  await using rig = await startHttpRig({
+    parts: { probes: [probe('github', 'degraded', 'no credential; set GITHUB_TOKEN'), probe('store', 'ok')] },
+  });
   const full = {
     status: 'degraded',
     checks: {
@@ -40,15 +42,32 @@ test('shows each check with its reason and time to this machine and to the admin
 });
 
 test('a probe that throws is down, with what it threw', async () => {
-  const broken: HealthProbe = { name: 'docker', check: () => { throw new Error('no socket'); } };
+  const broken: HealthProbe = {
+    name: 'docker',
+    check: () => {
+      throw new Error('no socket');
+    },
+  };
   await using rig = await startHttpRig({ parts: { probes: [broken, probe('store', 'ok')] } });
-  expect(await ask(`${rig.url}/health`)).toMatchObject([503, { status: 'down', checks: { docker: { status: 'down', reason: expect.stringContaining('no socket') as string }, store: { status: 'ok' } } }]);
+  expect(await ask(`${rig.url}/health`)).toMatchObject([
+    503,
+    {
+      status: 'down',
+      checks: {
+        docker: { status: 'down', reason: expect.stringContaining('no socket') as string },
+        store: { status: 'ok' },
+      },
+    },
+  ]);
 });
 
 test('a probe that never answers is down, and does not hold up the others', async () => {
   const silent: HealthProbe = { name: 'docker', check: () => new Promise(() => undefined) };
   await using rig = await startHttpRig({ parts: { probes: [silent, probe('store', 'ok')] } });
-  expect(await ask(`${rig.url}/health`)).toMatchObject([503, { checks: { docker: { status: 'down' }, store: { status: 'ok' } } }]);
+  expect(await ask(`${rig.url}/health`)).toMatchObject([
+    503,
+    { checks: { docker: { status: 'down' }, store: { status: 'ok' } } },
+  ]);
 });
 
 test('it is ready as long as it can take deliveries, and alive as long as it answers', async () => {

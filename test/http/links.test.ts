@@ -14,8 +14,12 @@ const tokenOf = (url: string): string => new URL(url, 'http://x').searchParams.g
 
 test('a status leads to the log of its job, or to all logs of its run', () => {
   const { links } = setUp();
-  expect(links.statusTarget({ runId: 7, sha, job: 'build (amd64, a/b)' })).toMatch(new RegExp(`^https://ci\\.example\\.com/logs/${sha}/build%20\\(amd64%2C%20a%2Fb\\)\\?t=7\\.`));
-  expect(links.statusTarget({ runId: 7, sha, job: null })).toMatch(new RegExp(`^https://ci\\.example\\.com/logs/${sha}\\?t=7\\.`));
+  expect(links.statusTarget({ runId: 7, sha, job: 'build (amd64, a/b)' })).toMatch(
+    new RegExp(`^https://ci\\.example\\.com/logs/${sha}/build%20\\(amd64%2C%20a%2Fb\\)\\?t=7\\.`),
+  );
+  expect(links.statusTarget({ runId: 7, sha, job: null })).toMatch(
+    new RegExp(`^https://ci\\.example\\.com/logs/${sha}\\?t=7\\.`),
+  );
 });
 
 test('without a public address a status leads nowhere and links are paths', () => {
@@ -38,8 +42,16 @@ test('a link cannot be changed into one for another run or a longer time, or mad
   const { links, clock } = setUp();
   const [run = '', until = '', mac = ''] = tokenOf(links.runLog({ id: 7, sha })).split('.');
   const other = createLinks({ publicUrl: null, key: Buffer.alloc(32, 2), clock });
-  for (const token of [`8.${until}.${mac}`, `${run}.${Number(until) + 1}.${mac}`, `${run}.${until}.${mac.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'))}`,
-    `${run}.${until}.`, `0${run}.${until}.${mac}`, `${run}.${until}.${mac}x`, '', tokenOf(other.runLog({ id: 7, sha }))]) {
+  for (const token of [
+    `8.${until}.${mac}`,
+    `${run}.${Number(until) + 1}.${mac}`,
+    `${run}.${until}.${mac.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'))}`,
+    `${run}.${until}.`,
+    `0${run}.${until}.${mac}`,
+    `${run}.${until}.${mac}x`,
+    '',
+    tokenOf(other.runLog({ id: 7, sha })),
+  ]) {
     expect(links.runOfToken(token), token).toBeUndefined();
   }
 });

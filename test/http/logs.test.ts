@@ -35,7 +35,10 @@ test('a job that wrote nothing says why', async () => {
   await using rig = await startHttpRig();
   const { run } = await rig.plan(sha, ['build']);
   await rig.store.cancel(run.id, null, error('image', 'the image cannot be pulled'), new Date());
-  expect(await read(`${rig.url}/logs/${sha}/build`)).toEqual([200, expect.stringContaining('the image cannot be pulled')]);
+  expect(await read(`${rig.url}/logs/${sha}/build`)).toEqual([
+    200,
+    expect.stringContaining('the image cannot be pulled'),
+  ]);
 });
 
 test('names with axes and slashes are percent-encoded, and decoded once', async () => {
@@ -80,7 +83,12 @@ test('HEAD tells the size and sends nothing', async () => {
   const { run } = await rig.plan(sha, ['build']);
   await rig.work(run.id, 'build', '0123456789');
   const head = await fetch(`${rig.url}/logs/${sha}/build`, { method: 'HEAD' });
-  expect([head.status, head.headers.get('content-length'), head.headers.get('accept-ranges'), await head.text()]).toEqual([200, '10', 'bytes', '']);
+  expect([
+    head.status,
+    head.headers.get('content-length'),
+    head.headers.get('accept-ranges'),
+    await head.text(),
+  ]).toEqual([200, '10', 'bytes', '']);
 });
 
 test('follow=1 streams a running job to its end', async () => {
@@ -125,7 +133,10 @@ test('logs are plain text that no browser may run, keep, or leak the address of'
   await rig.work(run.id, 'build', '<script>alert(1)</script>');
   const { headers } = await fetch(`${rig.url}/logs/${sha}/build`);
   expect(Object.fromEntries(headers)).toMatchObject({
-    'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff', 'cache-control': 'no-store', 'referrer-policy': 'no-referrer',
+    'content-type': 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+    'referrer-policy': 'no-referrer',
     'content-security-policy': expect.stringMatching(/^sandbox; default-src 'none'/) as string,
   });
   expect(headers.has('x-powered-by')).toBe(false);
@@ -137,13 +148,22 @@ test('what is missing and what may not be read look the same', async () => {
   await rig.work(run.id, 'build', 'secret\n');
   const stranger = { 'x-forwarded-for': '203.0.113.9' };
   const answers = await Promise.all(
-    [`/logs/${sha}`, `/logs/${sha}/build`, `/logs/${'b'.repeat(40)}`, '/logs/..%2f..%2fetc%2fpasswd', `/logs/${sha}/%2e%2e%2f`, '/logs/%ff', `/logs/${sha}/%E0%A4%A`, `/logs/${sha}?t=1.2.3`, '/api/v1/runs/1', '/nothing'].map(
-      async (path) => {
-        const response = await fetch(rig.url + path, { headers: stranger });
-        const headers = [...response.headers].filter(([name]) => name !== 'date');
-        return JSON.stringify([response.status, headers, await response.text()]);
-      },
-    ),
+    [
+      `/logs/${sha}`,
+      `/logs/${sha}/build`,
+      `/logs/${'b'.repeat(40)}`,
+      '/logs/..%2f..%2fetc%2fpasswd',
+      `/logs/${sha}/%2e%2e%2f`,
+      '/logs/%ff',
+      `/logs/${sha}/%E0%A4%A`,
+      `/logs/${sha}?t=1.2.3`,
+      '/api/v1/runs/1',
+      '/nothing',
+    ].map(async (path) => {
+      const response = await fetch(rig.url + path, { headers: stranger });
+      const headers = [...response.headers].filter(([name]) => name !== 'date');
+      return JSON.stringify([response.status, headers, await response.text()]);
+    }),
   );
   expect(new Set(answers).size).toBe(1);
   expect(answers[0]).toMatch(/^\[404,/);
@@ -157,7 +177,10 @@ test('a signed link opens the logs of its run and of no other, from anywhere', a
   await rig.work(run.id, 'build', 'mine\n');
   const link = new URL(rig.links.jobLog(run, 'build'), rig.url);
   expect(await read(link.href, stranger)).toEqual([200, 'mine\n']);
-  expect(await read(new URL(rig.links.runLog(run), rig.url).href, stranger)).toEqual([200, expect.stringContaining('mine\n')]);
+  expect(await read(new URL(rig.links.runLog(run), rig.url).href, stranger)).toEqual([
+    200,
+    expect.stringContaining('mine\n'),
+  ]);
   expect((await read(`${rig.url}/api/v1/runs/${run.id}${link.search}`, stranger))[0]).toBe(200);
   expect((await read(`${rig.url}/api/v1/runs/${other.id}${link.search}`, stranger))[0]).toBe(404);
   expect((await read(`${rig.url}/logs/${'c'.repeat(40)}/build${link.search}`, stranger))[0]).toBe(404);
@@ -168,29 +191,44 @@ test('the admin token reads from anywhere', async () => {
   const { run } = await rig.plan(sha, ['build']);
   await rig.work(run.id, 'build', 'mine\n');
   expect((await read(`${rig.url}/logs/${sha}/build`, { via: '1.1 proxy', ...bearer }))[0]).toBe(200);
-  expect((await read(`${rig.url}/logs/${sha}/build`, { via: '1.1 proxy', authorization: 'Bearer wrong' }))[0]).toBe(404);
+  expect((await read(`${rig.url}/logs/${sha}/build`, { via: '1.1 proxy', authorization: 'Bearer wrong' }))[0]).toBe(
+    404,
+  );
 });
 
-test.each(['Forwarded: for=1.2.3.4', 'X-Forwarded-For: 1.2.3.4', 'X-Forwarded-Proto: https', 'Via: 1.1 x', 'X-Real-IP: 1.2.3.4', 'CF-Connecting-IP: 1.2.3.4', 'True-Client-IP: 1.2.3.4'])(
-  'a request that a proxy on this machine passed on is a stranger: %s',
-  async (header) => {
-    await using rig = await startHttpRig();
-    await rig.plan(sha, ['build']);
-    const ask = (extra: string): Promise<string> => rawRequest(rig.port, `GET /logs/${sha} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${extra}\r\n`);
-    expect(statusOf(await ask(''))).toBe(200);
-    expect(statusOf(await ask(`${header}\r\n`))).toBe(404);
-  },
-);
+test.each([
+  'Forwarded: for=1.2.3.4',
+  'X-Forwarded-For: 1.2.3.4',
+  'X-Forwarded-Proto: https',
+  'Via: 1.1 x',
+  'X-Real-IP: 1.2.3.4',
+  'CF-Connecting-IP: 1.2.3.4',
+  'True-Client-IP: 1.2.3.4',
+])('a request that a proxy on this machine passed on is a stranger: %s', async (header) => {
+  await using rig = await startHttpRig();
+  await rig.plan(sha, ['build']);
+  const ask = (extra: string): Promise<string> =>
+    rawRequest(rig.port, `GET /logs/${sha} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${extra}\r\n`);
+  expect(statusOf(await ask(''))).toBe(200);
+  expect(statusOf(await ask(`${header}\r\n`))).toBe(404);
+});
 
 test('so is one that asks for another name, or speaks as a bare proxy does', async () => {
   await using rig = await startHttpRig();
   await rig.plan(sha, ['build']);
-  expect(statusOf(await rawRequest(rig.port, `GET /logs/${sha} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`))).toBe(404);
+  expect(
+    statusOf(
+      await rawRequest(rig.port, `GET /logs/${sha} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`),
+    ),
+  ).toBe(404);
   expect(statusOf(await rawRequest(rig.port, `GET /logs/${sha} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n`))).toBe(404);
 });
 
 test('reading can be opened to everybody, or closed to all but the admin token', async () => {
-  for (const [right, expected] of [['public', 200], ['token', 404]] as const) {
+  for (const [right, expected] of [
+    ['public', 200],
+    ['token', 404],
+  ] as const) {
     await using rig = await startHttpRig({ parts: { access: { read: right, adminToken: null } } });
     const { run } = await rig.plan(sha, ['build']);
     expect((await read(`${rig.url}/logs/${sha}`, right === 'public' ? { via: '1.1 proxy' } : {}))[0]).toBe(expected);

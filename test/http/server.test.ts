@@ -10,7 +10,13 @@ test('says what to do when it cannot listen', async () => {
 test('lets a running answer out before it closes, and takes no new connections', async () => {
   const { promise: asked, resolve: tell } = Promise.withResolvers<undefined>();
   const { promise: mayAnswer, resolve: answer } = Promise.withResolvers<undefined>();
-  const server = await startServer((_request, response) => { tell(undefined); void mayAnswer.then(() => response.end('done')); }, { host: '127.0.0.1', port: 0 });
+  const server = await startServer(
+    (_request, response) => {
+      tell(undefined);
+      void mayAnswer.then(() => response.end('done'));
+    },
+    { host: '127.0.0.1', port: 0, graceMs: 60_000 },
+  );
   const pending = fetch(server.url);
   await asked;
   const closed = server[Symbol.asyncDispose]();
@@ -22,14 +28,24 @@ test('lets a running answer out before it closes, and takes no new connections',
 
 test('does not wait longer than its grace for what never ends', async () => {
   const { promise: asked, resolve: tell } = Promise.withResolvers<undefined>();
-  const server = await startServer(() => { tell(undefined); }, { host: '127.0.0.1', port: 0, graceMs: 50 });
+  const server = await startServer(
+    () => {
+      tell(undefined);
+    },
+    { host: '127.0.0.1', port: 0, graceMs: 50 },
+  );
   const pending = rawRequest(server.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', { ms: 5000 });
   await asked;
   await server[Symbol.asyncDispose]();
   expect(await pending).toBe('');
 });
 
-test.each([['0.0.0.0', '127.0.0.1'], ['::', '[::1]'], ['::1', '[::1]'], ['127.0.0.1', '127.0.0.1']])('listening on %s it is reached at %s', async (host, name) => {
+test.each([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '[::1]'],
+  ['::1', '[::1]'],
+  ['127.0.0.1', '127.0.0.1'],
+])('listening on %s it is reached at %s', async (host, name) => {
   await using server = await startServer((_request, response) => response.end('here'), { host, port: 0 });
   expect(server.url).toBe(`http://${name}:${server.port}`);
   expect(await (await fetch(server.url)).text()).toBe('here');

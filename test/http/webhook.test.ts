@@ -6,25 +6,38 @@ import { deliveryHeaders, rawRequest, signature, startHttpRig, statusOf } from '
 
 const push = JSON.stringify(examples('push').find(({ ref }) => ref === 'refs/heads/master'));
 
-function post(url: string, body: string | Uint8Array, headers = deliveryHeaders(body), path = '/webhook'): Promise<Response> {
+function post(
+  url: string,
+  body: string | Uint8Array,
+  headers = deliveryHeaders(body),
+  path = '/webhook',
+): Promise<Response> {
   return fetch(`${url}${path}`, { method: 'POST', body: Buffer.from(body), headers });
 }
 
-test.each(['/webhook', '/webhooks/github'])('takes a push at %s, stores it, and only then tells the planner', async (path) => {
-  await using rig = await startHttpRig();
-  const response = await post(rig.url, push, deliveryHeaders(push), path);
-  expect([response.status, await response.json()]).toEqual([202, { result: 'accepted', message: 'accepted' }]);
-  expect(rig.accepted()).toBe(1);
-  const [intake] = await rig.store.unplannedIntakes(new Date(), 10);
-  expect(intake).toMatchObject({ kind: 'head', headRef: 'refs/heads/master', trust: 'T1', repo: { owner: 'Codertocat' } });
-});
+test.each(['/webhook', '/webhooks/github'])(
+  'takes a push at %s, stores it, and only then tells the planner',
+  async (path) => {
+    await using rig = await startHttpRig();
+    const response = await post(rig.url, push, deliveryHeaders(push), path);
+    expect([response.status, await response.json()]).toEqual([202, { result: 'accepted', message: 'accepted' }]);
+    expect(rig.accepted()).toBe(1);
+    const [intake] = await rig.store.unplannedIntakes(new Date(), 10);
+    expect(intake).toMatchObject({
+      kind: 'head',
+      headRef: 'refs/heads/master',
+      trust: 'T1',
+      repo: { owner: 'Codertocat' },
+    });
+  },
+);
 
 test('answers 200 to a redelivery and asks for nothing twice', async () => {
   await using rig = await startHttpRig();
   const headers = deliveryHeaders(push);
   await post(rig.url, push, headers);
   const again = await post(rig.url, push, headers);
-  expect([again.status, (await again.json() as { result: string }).result]).toEqual([200, 'duplicate']);
+  expect([again.status, ((await again.json()) as { result: string }).result]).toEqual([200, 'duplicate']);
   expect(rig.accepted()).toBe(1);
   expect(await rig.store.unplannedIntakes(new Date(), 10)).toHaveLength(1);
 });
@@ -51,8 +64,13 @@ test.each([
 ])('answers %s as the contract says', async (_name, changes, status) => {
   await using rig = await startHttpRig();
   // Raw, since fetch adds a content type of its own.
-  const headers = Object.entries(deliveryHeaders(push, changes)).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  const response = await rawRequest(rig.port, `POST /webhook HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${headers}Content-Length: ${Buffer.byteLength(push)}\r\n\r\n${push}`);
+  const headers = Object.entries(deliveryHeaders(push, changes))
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+  const response = await rawRequest(
+    rig.port,
+    `POST /webhook HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${headers}Content-Length: ${Buffer.byteLength(push)}\r\n\r\n${push}`,
+  );
   expect(statusOf(response)).toBe(status);
 });
 
@@ -70,8 +88,25 @@ test('answers one and the same to every wrong signature', async () => {
 
 test('unknown paths are 404, known ones with another method 405 with the methods they take', async () => {
   await using rig = await startHttpRig();
-  for (const path of ['/', '/Webhook', '/webhook/', '/webhook/x', '/webhooks', '/webhook;x=1', '/%77ebhooks', '//webhook']) {
-    expect(statusOf(await rawRequest(rig.port, `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)), path).toBe(404);
+  for (const path of [
+    '/',
+    '/Webhook',
+    '/webhook/',
+    '/webhook/x',
+    '/webhooks',
+    '/webhook;x=1',
+    '/%77ebhooks',
+    '//webhook',
+  ]) {
+    expect(
+      statusOf(
+        await rawRequest(
+          rig.port,
+          `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+        ),
+      ),
+      path,
+    ).toBe(404);
   }
   for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH', 'HEAD']) {
     const response = await rawRequest(rig.port, `${method} /webhook HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
@@ -82,8 +117,14 @@ test('unknown paths are 404, known ones with another method 405 with the methods
 
 test('a body that is announced too large is refused before it is read, and the connection closed', async () => {
   await using rig = await startHttpRig();
-  const headers = Object.entries(deliveryHeaders('{}')).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  const response = await rawRequest(rig.port, `POST /webhook HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: 26214401\r\n\r\n`, { ms: 5000 });
+  const headers = Object.entries(deliveryHeaders('{}'))
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+  const response = await rawRequest(
+    rig.port,
+    `POST /webhook HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: 26214401\r\n\r\n`,
+    { ms: 5000 },
+  );
   expect(statusOf(response)).toBe(413);
   expect(response.toLowerCase()).toContain('connection: close');
 });
@@ -92,15 +133,22 @@ test('a body that grows too large is cut off, and the client still reads why', a
   await using rig = await startHttpRig({ parts: { limits: { maxBodyBytes: 1000, maxInFlightBytes: 1e6 } } });
   const body = 'x'.repeat(200_000);
   const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
-  const headers = Object.entries(deliveryHeaders(body)).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  const response = await rawRequest(rig.port, `POST /webhook HTTP/1.1\r\nHost: x\r\n${headers}Transfer-Encoding: chunked\r\n\r\n${chunked}`);
+  const headers = Object.entries(deliveryHeaders(body))
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+  const response = await rawRequest(
+    rig.port,
+    `POST /webhook HTTP/1.1\r\nHost: x\r\n${headers}Transfer-Encoding: chunked\r\n\r\n${chunked}`,
+  );
   expect(statusOf(response)).toBe(413);
   expect(response).toContain('"error"');
 });
 
 test('when too much is in flight it asks to come again later, and recovers', async () => {
   await using rig = await startHttpRig({ parts: { limits: { maxBodyBytes: 1e6, maxInFlightBytes: 150_000 } } });
-  const headers = Object.entries(deliveryHeaders('x')).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const headers = Object.entries(deliveryHeaders('x'))
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
   const half = `POST /webhook HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: 200000\r\n\r\n${'x'.repeat(100_000)}`;
   const held = rawRequest(rig.port, half, { ms: 800 });
   await expect.poll(async () => statusOf(await rawRequest(rig.port, half, { ms: 200 }))).toBe(503);
@@ -113,7 +161,9 @@ test('when too much is in flight it asks to come again later, and recovers', asy
 test('what strangers send in bulk leaves room for small deliveries', async () => {
   await using rig = await startHttpRig({ parts: { limits: { maxBodyBytes: 25e6, maxInFlightBytes: 4e6 } } });
   const flood = `POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20000000\r\n\r\n`;
-  const floods = Array.from({ length: 4 }, () => rawRequest(rig.port, Buffer.concat([Buffer.from(flood), Buffer.alloc(2_900_000, 120)]), { ms: 1500 }));
+  const floods = Array.from({ length: 4 }, () =>
+    rawRequest(rig.port, Buffer.concat([Buffer.from(flood), Buffer.alloc(2_900_000, 120)]), { ms: 1500 }),
+  );
   const answers = new Set<number>();
   for (let round = 0; round < 20; round++) answers.add((await post(rig.url, push)).status);
   expect([...answers]).toEqual([202]);
@@ -125,7 +175,8 @@ test('a store that cannot write is 503 with Retry-After, and nothing counts as a
   await using rig = await startHttpRig({
     wrapStore: (store) => ({
       ...store,
-      recordDelivery: (delivery, request) => (isFull ? Promise.reject(new StoreUnavailable('disk full')) : store.recordDelivery(delivery, request)),
+      recordDelivery: (delivery, request) =>
+        isFull ? Promise.reject(new StoreUnavailable('disk full')) : store.recordDelivery(delivery, request),
     }),
   });
   const headers = deliveryHeaders(push);
@@ -139,21 +190,30 @@ test('a store that cannot write is 503 with Retry-After, and nothing counts as a
 
 test('headers over the limit are 431', async () => {
   await using rig = await startHttpRig();
-  const response = await rawRequest(rig.port, `POST /webhook HTTP/1.1\r\nHost: x\r\nX-Fill: ${'a'.repeat(20_000)}\r\n\r\n`);
+  const response = await rawRequest(
+    rig.port,
+    `POST /webhook HTTP/1.1\r\nHost: x\r\nX-Fill: ${'a'.repeat(20_000)}\r\n\r\n`,
+  );
   expect(statusOf(response)).toBe(431);
 });
 
 test('slow headers and slow bodies are 408', async () => {
   await using rig = await startHttpRig({ server: { limits: { headersTimeoutMs: 300, requestTimeoutMs: 600 } } });
   const slowHeaders = rawRequest(rig.port, 'POST /webhook HTTP/1.1\r\nHost: x\r\n', { ms: 5000 });
-  const headers = Object.entries(deliveryHeaders('x')).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  const slowBody = rawRequest(rig.port, `POST /webhook HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: 10\r\n\r\n{`, { ms: 5000 });
+  const headers = Object.entries(deliveryHeaders('x'))
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+  const slowBody = rawRequest(rig.port, `POST /webhook HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: 10\r\n\r\n{`, {
+    ms: 5000,
+  });
   expect((await Promise.all([slowHeaders, slowBody])).map(statusOf)).toEqual([408, 408]);
 });
 
 test('a client that leaves in the middle is no error', async () => {
   await using rig = await startHttpRig();
-  const headers = Object.entries(deliveryHeaders('x')).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const headers = Object.entries(deliveryHeaders('x'))
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
   await rawRequest(rig.port, `POST /webhook HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: 10\r\n\r\n{`, { ms: 50 });
   expect((await post(rig.url, push)).status).toBe(202);
 });

@@ -3,7 +3,10 @@ import { createRequire } from 'node:module';
 
 type Payload = Readonly<Record<string, unknown>>;
 
-const all = createRequire(import.meta.url)('@octokit/webhooks-examples') as readonly { readonly name: string; readonly examples: readonly Payload[] }[];
+const all = createRequire(import.meta.url)('@octokit/webhooks-examples') as readonly {
+  readonly name: string;
+  readonly examples: readonly Payload[];
+}[];
 
 export function examples(event: string): readonly Payload[] {
   const found = all.find(({ name }) => name === event);

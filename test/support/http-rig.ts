@@ -47,7 +47,12 @@ export interface HttpRigOptions {
   readonly wrapStore?: (store: Store) => AppParts['store'];
 }
 
-export async function startHttpRig({ parts = {}, server = {}, publicUrl = null, wrapStore = (store) => store }: HttpRigOptions = {}): Promise<HttpRig> {
+export async function startHttpRig({
+  parts = {},
+  server = {},
+  publicUrl = null,
+  wrapStore = (store) => store,
+}: HttpRigOptions = {}): Promise<HttpRig> {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-http-'));
   const store = await openSqliteStore(':memory:');
   const logs = openJobLogs(folder);
@@ -66,9 +71,15 @@ export async function startHttpRig({ parts = {}, server = {}, publicUrl = null, 
     probes: [{ name: 'store', check: () => Promise.resolve({ status: 'ok', reason: 'writes', at: new Date() }) }],
     readyNeeds: ['store'],
     sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
-    onAccepted: () => { accepted += 1; },
-    onCancelled: () => { cancelled += 1; },
-    onError: (error) => { errors.push(error); },
+    onAccepted: () => {
+      accepted += 1;
+    },
+    onCancelled: () => {
+      cancelled += 1;
+    },
+    onError: (error) => {
+      errors.push(error);
+    },
     ...parts,
   });
   const http: HttpServer = await startServer(app, { host: '127.0.0.1', port: 0, graceMs: 100, ...server });
@@ -94,15 +105,44 @@ export async function startHttpRig({ parts = {}, server = {}, publicUrl = null, 
     async plan(sha, jobs, pipeline = 'ci') {
       const id = randomUUID();
       const request: IntakeRequest = {
-        kind: 'head', eventName: 'push', sha, trust: 'T1', repo, headRef: 'refs/heads/main', headRepoId: 10, prNumber: null, baseRef: null, defaultBranch: 'main', actor: 'mona',
+        kind: 'head',
+        eventName: 'push',
+        sha,
+        trust: 'T1',
+        repo,
+        headRef: 'refs/heads/main',
+        headRepoId: 10,
+        prNumber: null,
+        baseRef: null,
+        defaultBranch: 'main',
+        actor: 'mona',
       };
-      await store.recordDelivery({ id, event: 'push', body: new Uint8Array(), receivedAt: new Date(), verdict: 'accepted', note: null }, request);
+      await store.recordDelivery(
+        { id, event: 'push', body: new Uint8Array(), receivedAt: new Date(), verdict: 'accepted', note: null },
+        request,
+      );
       const intake = (await store.unplannedIntakes(new Date(), 100)).find(({ deliveryId }) => deliveryId === id);
       if (intake === undefined) throw new Error('the intake is missing');
       const run = {
-        pipeline, repo, sha, ref: 'refs/heads/main', line: '10:refs/heads/main', prNumber: null, eventName: 'push' as const, trust: 'T1' as const,
-        context: { sidecar: { kind: 'image' as const, image: 'x', shmBytes: 1 }, caches: {}, refName: 'main', headRef: null, baseRef: null, actor: 'mona' },
-        jobs: jobs.map((name) => ({ spec: makeSpec(name), waitsFor: [] })), outcome: null, reported: true,
+        pipeline,
+        repo,
+        sha,
+        ref: 'refs/heads/main',
+        line: '10:refs/heads/main',
+        prNumber: null,
+        eventName: 'push' as const,
+        trust: 'T1' as const,
+        context: {
+          sidecar: { kind: 'image' as const, image: 'x', shmBytes: 1 },
+          caches: {},
+          refName: 'main',
+          headRef: null,
+          baseRef: null,
+          actor: 'mona',
+        },
+        jobs: jobs.map((name) => ({ spec: makeSpec(name), waitsFor: [] })),
+        outcome: null,
+        reported: true,
       };
       const [runId] = await store.applyPlan(intake, { runs: [run], ends: [], note: null }, new Date());
       const found = runId === undefined ? undefined : await store.findRun(runId);
@@ -124,7 +164,8 @@ export async function startHttpRig({ parts = {}, server = {}, publicUrl = null, 
     },
     async end(run, name) {
       const { id, attempt } = await jobOf(run, name);
-      if (!(await store.finishJob(id, attempt, passed, evidence, new Date()))) throw new Error(`${name} could not be ended`);
+      if (!(await store.finishJob(id, attempt, passed, evidence, new Date())))
+        throw new Error(`${name} could not be ended`);
     },
     async [Symbol.asyncDispose]() {
       await http[Symbol.asyncDispose]();
@@ -141,9 +182,16 @@ export function signature(body: string | Uint8Array, secret = webhookSecret): st
 }
 
 /** Headers of a delivery that GitHub would send, with some of them changed; undefined removes one. */
-export function deliveryHeaders(body: string | Uint8Array, changes: Readonly<Record<string, string | undefined>> = {}): Record<string, string> {
+export function deliveryHeaders(
+  body: string | Uint8Array,
+  changes: Readonly<Record<string, string | undefined>> = {},
+): Record<string, string> {
   const all: Record<string, string | undefined> = {
-    'content-type': 'application/json', 'x-github-event': 'push', 'x-github-delivery': randomUUID(), 'x-hub-signature-256': signature(body), ...changes,
+    'content-type': 'application/json',
+    'x-github-event': 'push',
+    'x-github-delivery': randomUUID(),
+    'x-hub-signature-256': signature(body),
+    ...changes,
   };
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
@@ -152,7 +200,11 @@ export function deliveryHeaders(body: string | Uint8Array, changes: Readonly<Rec
  * Sends these bytes and nothing else, and returns all that comes back until the server closes, `ms` are over, or — with
  * `headOnly` — the headers are there. `end` closes the sending side.
  */
-export function rawRequest(port: number, bytes: string | Uint8Array, { ms = 3000, end = false, headOnly = false } = {}): Promise<string> {
+export function rawRequest(
+  port: number,
+  bytes: string | Uint8Array,
+  { ms = 3000, end = false, headOnly = false } = {},
+): Promise<string> {
   return new Promise((resolve) => {
     const socket = createConnection(port, '127.0.0.1');
     const chunks: Buffer[] = [];
@@ -162,10 +214,13 @@ export function rawRequest(port: number, bytes: string | Uint8Array, { ms = 3000
       resolve(Buffer.concat(chunks).toString('latin1'));
     };
     const timer = setTimeout(finish, ms);
-    socket.on('close', finish).on('error', finish).on('data', (chunk) => {
-      chunks.push(chunk);
-      if (headOnly && Buffer.concat(chunks).includes('\r\n\r\n')) finish();
-    });
+    socket
+      .on('close', finish)
+      .on('error', finish)
+      .on('data', (chunk) => {
+        chunks.push(chunk);
+        if (headOnly && Buffer.concat(chunks).includes('\r\n\r\n')) finish();
+      });
     socket.write(bytes);
     if (end) socket.end();
   });

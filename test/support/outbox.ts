@@ -24,7 +24,9 @@ export function createOutbox(): Outbox {
       sorted = undefined;
     },
     unsentStatuses(now, limit) {
-      sorted ??= [...unsent.values()].sort((a, b) => a.rank - b.rank || a.desiredAt.getTime() - b.desiredAt.getTime() || a.id - b.id);
+      sorted ??= [...unsent.values()].sort(
+        (a, b) => a.rank - b.rank || a.desiredAt.getTime() - b.desiredAt.getTime() || a.id - b.id,
+      );
       const due: OutgoingStatus[] = [];
       for (const status of sorted) {
         if (due.length === limit) break;

@@ -31,13 +31,27 @@ export async function startPrism(): Promise<PrismApi> {
   await fetchDescription();
   const port = await freePort();
   const cli = createRequire(import.meta.url).resolve('@stoplight/prism-cli/dist/index.js');
-  const prism = spawn(process.execPath, [cli, 'mock', '--host', '127.0.0.1', '--port', String(port), '--errors', description], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const prism = spawn(
+    process.execPath,
+    [cli, 'mock', '--host', '127.0.0.1', '--port', String(port), '--errors', description],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
   let trouble = '';
-  prism.stderr.on('data', (chunk: Buffer) => { trouble += chunk.toString(); });
-  const over = new Promise<void>((resolve) => prism.once('exit', () => { resolve(); }));
+  prism.stderr.on('data', (chunk: Buffer) => {
+    trouble += chunk.toString();
+  });
+  const over = new Promise<void>((resolve) =>
+    prism.once('exit', () => {
+      resolve();
+    }),
+  );
   const prismUrl = `http://127.0.0.1:${port}`;
   try {
-    await answering(`${prismUrl}/zen`, () => prism.exitCode, () => trouble);
+    await answering(
+      `${prismUrl}/zen`,
+      () => prism.exitCode,
+      () => trouble,
+    );
   } catch (error) {
     prism.kill();
     throw error;
@@ -47,7 +61,11 @@ export async function startPrism(): Promise<PrismApi> {
   const front = await startFakeApi((asked, response) => {
     void judge(prismUrl, asked).then(({ status, answer }) => {
       calls.push({ asked, status, answer });
-      sendJson(response, status, status < 300 && typeof asked.body === 'object' ? { ...(answer as object), ...asked.body } : answer);
+      sendJson(
+        response,
+        status,
+        status < 300 && typeof asked.body === 'object' ? { ...(answer as object), ...asked.body } : answer,
+      );
     });
   });
   return {
@@ -61,11 +79,18 @@ export async function startPrism(): Promise<PrismApi> {
   };
 }
 
-async function judge(prismUrl: string, { method, path, headers, body }: Asked): Promise<{ status: number; answer: unknown }> {
+async function judge(
+  prismUrl: string,
+  { method, path, headers, body }: Asked,
+): Promise<{ status: number; answer: unknown }> {
   const response = await fetch(prismUrl + path, {
     method,
     // The description knows no versioned media types.
-    headers: { accept: 'application/json', 'content-type': 'application/json', authorization: headers.authorization ?? '' },
+    headers: {
+      accept: 'application/json',
+      'content-type': 'application/json',
+      authorization: headers.authorization ?? '',
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return { status: response.status, answer: await response.json() };
@@ -73,11 +98,23 @@ async function judge(prismUrl: string, { method, path, headers, body }: Asked): 
 
 /** The package is 390 MB unpacked, so only the one file is taken out of it; renamed at the end, so it is whole or absent. */
 async function fetchDescription(): Promise<void> {
-  if (await stat(description).then(() => true, () => false)) return;
+  if (
+    await stat(description).then(
+      () => true,
+      () => false,
+    )
+  )
+    return;
   await mkdir(cache, { recursive: true });
   const folder = await mkdtemp(join(cache, 'openapi-'));
   try {
-    const { stdout } = await run('npm', ['pack', `@octokit/openapi@${VERSION}`, '--silent', '--pack-destination', folder]);
+    const { stdout } = await run('npm', [
+      'pack',
+      `@octokit/openapi@${VERSION}`,
+      '--silent',
+      '--pack-destination',
+      folder,
+    ]);
     await run('tar', ['-xzf', join(folder, stdout.trim()), '-C', folder, 'package/generated/api.github.com.json']);
     await rename(join(folder, 'package/generated/api.github.com.json'), description);
   } finally {
