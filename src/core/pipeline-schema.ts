@@ -19,7 +19,7 @@ const safeName = z
 
 const line = z
   .string({ error: 'must be text' })
-  .regex(new RegExp(`^(?=.*\\S)[^\\p{Cc}]{1,${MAX_LINE}}$`, 'u'), { error: `must be one line of 1 to ${MAX_LINE} characters` });
+  .regex(new RegExp(`^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f]{1,${MAX_LINE}}$`), { error: `must be one line of 1 to ${MAX_LINE} characters` });
 
 const script = z
   .string({ error: 'must be text: the commands to run' })

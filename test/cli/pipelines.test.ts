@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lint } from '../../src/cli/lint.ts';
+import { list } from '../../src/cli/list.ts';
+import { preview } from '../../src/cli/preview.ts';
+
+let cwd: string;
+let lines: string[];
+const text = () => ({ cwd, json: false, out: (line: string) => void lines.push(line) });
+const json = () => ({ ...text(), json: true });
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'hearth-cli-'));
+  mkdirSync(join(cwd, '.git'));
+  lines = [];
+});
+afterEach(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+function write(path: string, content: string): void {
+  mkdirSync(dirname(join(cwd, path)), { recursive: true });
+  writeFileSync(join(cwd, path), content);
+}
+
+const good = 'on: push\njobs:\n  build: {name: Build it, run: make}\n  unit: {needs: build, run: x}\n  lint: {needs: [], run: x}\n';
+
+describe('lint', () => {
+  it('says that all is well and leaves with 0', async () => {
+    write('.hearth/ci.yml', good);
+    expect(await lint({ ...text(), files: [] })).toBe(0);
+    expect(lines).toEqual(['1 file without problems']);
+  });
+
+  it('prints every problem of every file as file:line:column and leaves with 1', async () => {
+    write('.hearth/a.yml', 'jobs: {a: {rnu: x}}\n');
+    write('.hearth/b.yaml', 'jobs: {}\n');
+    expect(await lint({ ...text(), files: [] })).toBe(1);
+    expect(lines).toEqual([
+      '.hearth/a.yml:1:8: jobs.a must have run or steps. Add one of them. [missing-key]',
+      '.hearth/a.yml:1:12: Unknown key rnu of jobs.a. Did you mean "run"? [unknown-key]',
+      '.hearth/b.yaml:1:1: The pipeline has no job. Add one below "jobs:". [empty-pipeline]',
+    ]);
+  });
+
+  it('looks from a folder inside the working tree, and only in the first pipeline folder', async () => {
+    write('.hearth/ci.yml', good);
+    write('ci/pipelines/broken.yml', 'jobs: {}\n');
+    mkdirSync(join(cwd, 'src/deep'), { recursive: true });
+    expect(await lint({ ...text(), cwd: join(cwd, 'src/deep'), files: [] })).toBe(0);
+    expect(await lint({ ...text(), files: ['ci/pipelines/broken.yml'] })).toBe(1);
+  });
+
+  it('tells of two files with one name', async () => {
+    write('ci/pipelines/a.yml', `name: x\n${good}`);
+    write('ci/pipelines/b.yml', `name: x\n${good}`);
+    expect(await lint({ ...text(), files: [] })).toBe(1);
+    expect(lines).toEqual(['ci/pipelines/a.yml: ci/pipelines/a.yml, ci/pipelines/b.yml give the same pipeline name x. Give each its own "name:". [duplicate-pipeline]']);
+  });
+
+  it('leaves with 3 when there is nothing to look at, and with 1 for a file that is not there', async () => {
+    expect(await lint({ ...text(), files: [] })).toBe(3);
+    expect(await lint({ ...text(), files: ['nope.yml'] })).toBe(1);
+    expect(lines).toEqual([
+      'No pipeline file found in .hearth or ci/pipelines. Write one, for example .hearth/ci.yml.',
+      'nope.yml: There is no such file. Name a pipeline file that you can read. [bad-value]',
+    ]);
+  });
+
+  it('gives JSON when asked', async () => {
+    write('.hearth/a.yml', 'jobs: {}\n');
+    await lint({ ...json(), files: [] });
+    expect(JSON.parse(lines.join(''))).toMatchObject({ files: ['.hearth/a.yml'], problems: [{ code: 'empty-pipeline', file: '.hearth/a.yml', position: { line: 1, column: 1 } }] });
+  });
+});
+
+describe('preview', () => {
+  it('shows the jobs level by level with what they wait for', async () => {
+    write('.hearth/ci.yml', good);
+    expect(await preview({ ...text(), event: 'push', branch: 'main' })).toBe(0);
+    expect(lines).toEqual(['ci (.hearth/ci.yml)', '  1  build', '  1  lint', '  2  unit  after build']);
+  });
+
+  it('says why a pipeline does not run', async () => {
+    write('.hearth/ci.yml', good);
+    await preview({ ...text(), event: 'pull_request', branch: 'main' });
+    expect(lines).toEqual(['ci (.hearth/ci.yml): does not run: it does not run on pull_request']);
+  });
+
+  it('shows the sound pipelines beside the problems of a broken one', async () => {
+    write('.hearth/bad.yml', 'jobs: {}\n');
+    write('.hearth/ci.yml', good);
+    expect(await preview({ ...json(), event: 'push', branch: 'main' })).toBe(1);
+    expect(JSON.parse(lines.join(''))).toMatchObject({ pipelines: [{ pipeline: 'ci', wanted: true, levels: [[{ name: 'build' }, { name: 'lint' }], [{ name: 'unit', waits_for: ['build'] }]] }], problems: [{ code: 'empty-pipeline' }] });
+  });
+});
+
+describe('list', () => {
+  it('names pipelines, their events and their jobs', async () => {
+    write('.hearth/ci.yml', good);
+    write('.hearth/manual.yml', `on: {}\njobs: {a: {run: x}}\n`);
+    expect(await list(text())).toBe(0);
+    expect(lines).toEqual(['ci (.hearth/ci.yml; push)', '  build  Build it', '  unit', '  lint', 'manual (.hearth/manual.yml; started by hand only)', '  a']);
+  });
+
+  it('leaves with 3 when there is none', async () => {
+    expect(await list(text())).toBe(3);
+  });
+});
