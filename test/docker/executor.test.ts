@@ -9,7 +9,7 @@ import { supersededBy } from '../../src/core/outcome.ts';
 import type { CacheSpec, JobSpec } from '../../src/core/pipeline.ts';
 import type { Claim, Finish, Git } from '../../src/core/ports.ts';
 import type { RunContext, TrustClass } from '../../src/core/run.ts';
-import { openExecutor, type OpenExecutor } from '../../src/docker/open-executor.ts';
+import { openExecutor, removeSlotsOf, type OpenExecutor } from '../../src/docker/open-executor.ts';
 import { openGit } from '../../src/git/open-git.ts';
 import { openJobLogs } from '../../src/store/job-logs.ts';
 import { systemClock, systemRandom } from '../../src/system.ts';
@@ -28,9 +28,9 @@ let errors: unknown[];
 let nextId = 1;
 let sha: string;
 
-async function openIt(): Promise<OpenExecutor> {
+async function openIt({ isRoot = true, dataDirectory = data } = {}): Promise<OpenExecutor> {
   return openExecutor({
-    dataDirectory: data,
+    dataDirectory,
     git,
     logs: openJobLogs(data),
     clock: systemClock,
@@ -38,7 +38,7 @@ async function openIt(): Promise<OpenExecutor> {
     masker: () => createMasker([Buffer.from(SECRET)]),
     logBytes: 1024 ** 2,
     slots: 2,
-    isRoot: true,
+    isRoot,
     onError: (error) => errors.push(error),
   });
 }
@@ -54,9 +54,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await open.executor.sweep([]);
-  for (const id of open.pool.ids()) await exec('docker', ['rm', '-f', `hearth-${id}`]);
   await open[Symbol.asyncDispose]();
+  await removeSlotsOf(data);
   await remote[Symbol.asyncDispose]();
   await rm(data, { recursive: true, force: true });
   expect(errors).toEqual([]);
@@ -201,10 +200,12 @@ describe('a sidecar that is built', () => {
   const sidecar = { kind: 'build', context: 'ci', file: 'ci/Dockerfile', shmBytes: 64 * 1024 ** 2 } as const;
 
   it('is made from the commit once, and its jobs run in it', async () => {
-    const built = await commit({ 'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN echo built > /built\nENV FROM_IMAGE=yes\n` });
+    // The engine keeps images by content, also from earlier runs of this test.
+    const unique = `built-${process.hrtime.bigint()}`;
+    const built = await commit({ 'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN echo ${unique} > /built\nENV FROM_IMAGE=yes\n` });
     const first = await execute(claim('cat /built; echo $FROM_IMAGE', { sidecar, sha: built }));
     expect(first.log).toContain('building the sidecar');
-    expect(first.log).toContain('▸ step 1\nbuilt\nyes\n');
+    expect(first.log).toContain(`▸ step 1\n${unique}\nyes\n`);
     const later = await commit({ 'other.txt': 'x' });
     expect((await execute(claim('cat /built', { sidecar, sha: later }))).log).not.toContain('building');
   });
@@ -315,5 +316,30 @@ describe('a process that comes after another', () => {
     await open.executor.sweep([]);
     expect(await readdir(join(data, 'slots'))).toEqual([]);
     expect(await readdir(join(data, 'scratch'))).toEqual([]);
+  });
+});
+
+describe('without root on the host', () => {
+  it('workspaces are copied, jobs are unprivileged, and layers, class and clean-up work all the same', async () => {
+    const overlays = open;
+    const folder = await mkdtemp(join(tmpdir(), 'hearth-copies-'));
+    open = await openIt({ isRoot: false, dataDirectory: folder });
+    try {
+      expect(open.workspaces.strategy).toBe('copy');
+      await open.executor.sweep([]);
+      const deps: CacheSpec = { kind: 'layer', key: ['deps.lock'], paths: ['deps'], install: 'mkdir deps; cat deps.lock > deps/made' };
+      const script = 'id -u; cat hello.txt deps/made; echo changed > hello.txt; mkdir shut; chmod 0 shut; git status --short';
+      const first = await execute(claim(script, { caches: { deps } }));
+      expect(first.finish.outcome.result).toBe('success');
+      expect(first.log).toContain('65532\nhello\none\n');
+      const second = await execute(claim(script, { caches: { deps } }));
+      expect(second.log).toContain('cache deps: hit');
+      expect(second.log).toContain('65532\nhello\none\n');
+    } finally {
+      await removeSlotsOf(folder);
+      await open[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+      open = overlays;
+    }
   });
 });

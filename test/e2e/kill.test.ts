@@ -175,6 +175,27 @@ it('asked to stop, it leaves its jobs running and the next process takes them up
   await expectOnce(sha);
 });
 
+it('killed while a dependency layer is being built, it builds the layer anew instead of using the half', async () => {
+  await start();
+  await rig.start();
+  const sha = await rig.remote.commit({
+    '.hearth/main.yml': [
+      `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\n`,
+      'cache:\n  deps: { key: [deps.lock], paths: [deps], install: "mkdir deps; echo half > deps/state; sleep 1; echo whole > deps/state" }\n',
+      'jobs:\n  a: { cache: [deps], run: "grep -qx whole deps/state" }\n',
+    ].join(''),
+    'deps.lock': 'one\n',
+  });
+  await rig.push(sha);
+  await expect.poll(() => readdir(join(rig.data, 'slots')).catch(() => []), { timeout: 10_000 }).toHaveLength(1);
+  const [slot = ''] = await readdir(join(rig.data, 'slots'));
+  await expect.poll(() => stat(join(rig.data, 'slots', slot, 'jobs/1/1/started')).then(() => true, () => false), { timeout: 10_000 }).toBe(true);
+  await rig.kill();
+  await rig.start();
+  expect((await rig.runOf(sha)).outcome?.result).toBe('success');
+  expect(await (await rig.api(`/logs/${sha}/a`)).text()).toContain('cache deps: built');
+});
+
 it('as two processes, either may be killed', async () => {
   await start();
   await rig.start('web');

@@ -2,9 +2,11 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDaemonRig, type DaemonRig } from '../support/daemon-rig.ts';
+import { startPrism, type PrismApi } from '../support/prism.ts';
 import { TEST_IMAGE } from '../support/slots.ts';
 
 const exec = promisify(execFile);
+let prism: PrismApi;
 let rig: DaemonRig;
 
 const pipeline = (jobs: string): string => `on: [push, pull_request]\nsidecar:\n  image: ${TEST_IMAGE}\n  shm-size: 64m\njobs:\n${jobs}`;
@@ -12,13 +14,18 @@ const passing = pipeline('  a: { run: echo passed }\n');
 const sleeping = pipeline('  a: { run: "echo up; (setsid sleep 4321 &); sleep 4321" }\n  b: { needs: [a], run: echo never }\n');
 
 beforeAll(async () => {
-  rig = await makeDaemonRig();
+  prism = await startPrism();
+  rig = await makeDaemonRig({ githubMock: prism.url });
   await rig.start();
 });
 
 afterAll(async () => {
   await rig[Symbol.asyncDispose]();
+  await prism[Symbol.asyncDispose]();
   expect(rig.complaints).toEqual([]);
+  // Every call that Hearth made fits GitHub's own description of its API.
+  expect(rig.github.refusals).toEqual([]);
+  expect(prism.calls.length).toBeGreaterThan(10);
 });
 
 async function sleepers(): Promise<number> {

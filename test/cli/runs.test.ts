@@ -1,0 +1,141 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiTrouble } from '../../src/cli/api.ts';
+import { cancel } from '../../src/cli/cancel.ts';
+import type { VerbContext } from '../../src/cli/exit.ts';
+import { logs } from '../../src/cli/logs.ts';
+import { runs } from '../../src/cli/runs.ts';
+import type { Outcome } from '../../src/core/outcome.ts';
+import type { Store } from '../../src/core/ports.ts';
+import { openJobLogs } from '../../src/store/job-logs.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { startEngineRig, type EngineRig } from '../support/engine-rig.ts';
+
+const failure: Outcome = { result: 'failure', reason: 'exit', message: 'test: exit 3', exitCode: 3 };
+let data: string;
+let store: Store;
+let rig: EngineRig;
+let live: number;
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'hearth-cli-'));
+  store = await openSqliteStore(join(data, 'hearth.db'));
+  rig = await startEngineRig({ store: { ...store, close: () => Promise.resolve() } });
+  const ended = await rig.run({ build: [], test: [] });
+  (await rig.executor.next('build')).end();
+  (await rig.executor.next('test')).end(failure);
+  const { jobs } = await rig.finished(ended);
+  for (const job of jobs) {
+    const log = await openJobLogs(data).open(ended, job.id, 1);
+    await log.append(Buffer.from(`output of ${job.name}\n`));
+    await log.finish();
+    await log.close();
+  }
+  live = await rig.run({ slow: [], slower: [] }, { sha: 'b'.repeat(40) });
+  await rig.executor.next('slow');
+});
+
+afterAll(async () => {
+  await rig[Symbol.asyncDispose]();
+  await store.close();
+  await rm(data, { recursive: true, force: true });
+});
+
+function verb(environment: Readonly<Record<string, string>> = {}): { readonly context: VerbContext; said(): string; complained(): string } {
+  let said = '';
+  let complained = '';
+  return {
+    said: () => said,
+    complained: () => complained,
+    context: {
+      cwd: data,
+      json: false,
+      environment: { HEARTH_DATA: data, HEARTH_WEBHOOK_SECRET: 'a-secret-of-some-length', HEARTH_REPOS: 'octo/*', ...environment },
+      write: (text) => (said += typeof text === 'string' ? text : Buffer.from(text).toString()),
+      complain: (line) => (complained += `${line}\n`),
+      interrupted: new AbortController().signal,
+    },
+  };
+}
+
+describe('hearth runs', () => {
+  it('lists runs, newest first, with what became of them', async () => {
+    const { context, said } = verb();
+    expect(await runs({ limit: 20 }, context)).toBe(0);
+    const lines = said().trim().split('\n');
+    expect(lines[0]).toMatch(/^2 +bbbbbbb +octo\/hello +main +main +running +2 jobs/);
+    expect(lines[1]).toMatch(/^1 +aaaaaaa .* failure +2 jobs/);
+  });
+
+  it('prints one JSON value with -o json', async () => {
+    const { context, said } = verb();
+    await runs({ limit: 20 }, { ...context, json: true });
+    expect((JSON.parse(said()) as { runs: { id: number }[] }).runs.map(({ id }) => id)).toEqual([2, 1]);
+  });
+
+  it('says what to do when there are none, and exits 3', async () => {
+    const { context, complained } = verb();
+    expect(await runs({ limit: 20, repo: 'octo/other' }, context)).toBe(3);
+    expect(complained()).toContain('hearth run');
+  });
+
+  it('reports every problem with the settings at once', async () => {
+    const { context } = verb({ HEARTH_WEBHOOK_SECRET: '', HEARTH_REPOS: '', HEARTH_SLOTS: 'many' });
+    const trouble: unknown = await runs({ limit: 20 }, context).catch((error: unknown) => error);
+    expect(trouble).toBeInstanceOf(ApiTrouble);
+    expect(trouble).toMatchObject({ exit: 2, message: expect.stringMatching(/HEARTH_SLOTS[^]*HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS|HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS[^]*HEARTH_SLOTS/) as string });
+  });
+
+  it('says so when no daemon answers at HEARTH_URL, and exits 3', async () => {
+    const trouble: unknown = await runs({ limit: 20 }, verb({ HEARTH_URL: 'http://127.0.0.1:9' }).context).catch((error: unknown) => error);
+    expect(trouble).toMatchObject({ exit: 3, message: expect.stringContaining('http://127.0.0.1:9') as string });
+  });
+});
+
+describe('hearth logs', () => {
+  it('prints all jobs of a run under their names', async () => {
+    const { context, said } = verb();
+    expect(await logs('1', { follow: false, failed: false }, context)).toBe(0);
+    expect(said()).toBe('--- main / build: success ---\noutput of build\n--- main / test: failure ---\noutput of test\n');
+  });
+
+  it('finds a commit by the beginning of its sha, and prints only what failed', async () => {
+    const { context, said } = verb();
+    expect(await logs('aaaaaaa', { follow: false, failed: true }, context)).toBe(0);
+    expect(said()).toBe('output of test\n');
+  });
+
+  it('prints one job alone as its log and nothing else', async () => {
+    const { context, said } = verb();
+    await logs('a'.repeat(40), { follow: false, failed: false, job: 'build' }, context);
+    expect(said()).toBe('output of build\n');
+  });
+
+  it.each(['99', 'c'.repeat(40), 'not-a-sha'])('exits 3 for %s, which is not there', async (target) => {
+    const { context, complained } = verb();
+    expect(await logs(target, { follow: false, failed: false }, context)).toBe(3);
+    expect(complained()).toContain('hearth runs');
+  });
+});
+
+describe('hearth cancel', () => {
+  it('refuses what is not the number of a run', async () => {
+    expect(await cancel('main', undefined, verb().context)).toBe(2);
+  });
+
+  it('says that a run is over already', async () => {
+    const trouble: unknown = await cancel('1', undefined, verb().context).catch((error: unknown) => error);
+    expect(trouble).toMatchObject({ message: expect.stringContaining('finished already') as string });
+  });
+
+  it('stops a job that runs and ends one that waits', async () => {
+    expect(await cancel(String(live), 'slow', verb().context)).toBe(0);
+    expect(await cancel(String(live), undefined, verb().context)).toBe(0);
+    rig.wake();
+    const { run, jobs } = await rig.finished(live);
+    expect(run.outcome).toMatchObject({ result: 'cancelled', reason: 'cancelled_by' });
+    expect(jobs.map(({ outcome }) => outcome?.reason)).toEqual(['cancelled_by', 'cancelled_by']);
+  });
+});

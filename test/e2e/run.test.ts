@@ -1,0 +1,93 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { removeSlotsOf } from '../../src/docker/open-executor.ts';
+import { readdir } from 'node:fs/promises';
+import { TEST_IMAGE } from '../support/slots.ts';
+
+let root: string;
+let tree: string;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'hearth-run-'));
+  tree = join(root, 'tree');
+  await mkdir(tree);
+});
+
+afterEach(async () => {
+  const local = join(root, 'state', 'hearth', 'local');
+  for (const name of await readdir(local).catch(() => [])) await removeSlotsOf(join(local, name));
+  await rm(root, { recursive: true, force: true });
+});
+
+async function write(files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(tree, path)), { recursive: true });
+    await writeFile(join(tree, path), text);
+  }
+}
+
+interface Said {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function hearth(...args: readonly string[]): Promise<Said> {
+  const env = { PATH: process.env['PATH'], XDG_STATE_HOME: join(root, 'state'), HOME: root };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(import.meta.dirname, '../../src/main.ts'), '-C', tree, ...args], { env }, (error, out, err) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
+    });
+  });
+}
+
+const pipeline = (jobs: string): string => `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\njobs:\n${jobs}`;
+
+describe('hearth run', () => {
+  it('runs the files as they are, committed or not, in a folder that is no repository', async () => {
+    await write({ '.hearth/main.yml': pipeline('  a: { run: "cat data.txt && test ! -e ignored.txt" }\n'), 'data.txt': 'mine\n', 'ignored.txt': 'x', '.gitignore': 'ignored.txt\n' });
+    const { code, out } = await hearth('run');
+    expect(out).toContain('✔ a');
+    expect(code).toBe(0);
+    await write({ 'data.txt': 'changed\n', '.hearth/main.yml': pipeline('  a: { run: "grep -qx changed data.txt" }\n') });
+    expect((await hearth('run')).code).toBe(0);
+  });
+
+  it('exits 1 and shows the output of what failed', async () => {
+    await write({ '.hearth/main.yml': pipeline('  good: { run: "true" }\n  bad: { run: "echo the cause; exit 3" }\n') });
+    const { code, out } = await hearth('run');
+    expect(code).toBe(1);
+    expect(out).toContain('│ the cause');
+    expect(out).toContain('exit 3');
+  });
+
+  it('runs named jobs with what they need, or without, and refuses what matches nothing', async () => {
+    await write({ 'ci/pipelines/main.yml': pipeline('  build: { run: echo b }\n  test: { needs: [build], run: echo t }\n  docs: { run: echo d }\n') });
+    const all = JSON.parse((await hearth('-o', 'json', 'run', '--needs', 'test')).out) as { jobs: { name: string }[] }[];
+    expect(all[0]?.jobs.map(({ name }) => name)).toEqual(['build', 'test']);
+    const alone = JSON.parse((await hearth('-o', 'json', 'run', 'test')).out) as { jobs: { name: string }[] }[];
+    expect(alone[0]?.jobs.map(({ name }) => name)).toEqual(['test']);
+    const nothing = await hearth('run', 'deploy');
+    expect(nothing.code).toBe(2);
+    expect(nothing.err).toContain('deploy');
+    expect((await hearth('run', '--only', 'docs', '--skip', 'docs')).code).toBe(2);
+  });
+
+  it('exits 2 for a broken file and says where, 3 where there is none', async () => {
+    expect((await hearth('run')).code).toBe(3);
+    await write({ '.hearth/main.yml': pipeline('  a: { rum: x }\n') });
+    const { code, err } = await hearth('run');
+    expect(code).toBe(2);
+    expect(err).toMatch(/main\.yml:4:\d+: /);
+  });
+});
+
+it('the command line explains itself and exits 2 for wrong usage', async () => {
+  expect((await hearth('--help')).out).toContain('serve');
+  expect((await hearth('frobnicate')).code).toBe(2);
+  expect((await hearth('serve')).code).toBe(2);
+  expect((await hearth('serve')).err).toMatch(/HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS/);
+});
