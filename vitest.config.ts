@@ -16,6 +16,8 @@ export default defineConfig({
         fileParallelism: !lane.docker,
         testTimeout: lane.docker ? 120_000 : 10_000,
         hookTimeout: lane.docker ? 120_000 : 10_000,
+        // A state that is waited for: long enough for a busy machine, looked at often.
+        expect: { poll: { timeout: lane.docker ? 60_000 : 5_000, interval: 25 } },
         allowOnly: false,
       },
     })),
