@@ -52,24 +52,24 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
 
   let worker: WorkerSide | undefined;
   if (role !== 'web') {
-    const credential = await readCredential(config);
+    const forge = createGithubForge({
+      apiUrl: config.github.apiUrl,
+      credential: await readCredential(config),
+      clock,
+      onWarning: (message) => {
+        log.warn({ reason: message }, 'the GitHub client warns');
+      },
+    });
     worker = opened.use(
       await startWorkerSide({
         store,
         git: openGit({
           directory: join(config.dataDirectory, 'git'),
           cloneUrl: config.cloneUrl,
-          token: () => Promise.resolve(config.secrets.githubToken?.reveal()),
+          token: (repo) => forge.readToken(repo),
           environment,
         }),
-        forge: createGithubForge({
-          apiUrl: config.github.apiUrl,
-          credential,
-          clock,
-          onWarning: (message) => {
-            log.warn({ reason: message }, 'the GitHub client warns');
-          },
-        }),
+        forge,
         logs,
         clock,
         random: systemRandom,

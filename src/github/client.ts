@@ -30,13 +30,18 @@ export interface GithubOptions {
 const TIMEOUT_MS = 15_000;
 const ThrottledOctokit = Octokit.plugin(throttling, retry);
 
+export interface GithubForge extends Forge {
+  /** A token that may read this repository now, for git; undefined without a credential. Rejects when GitHub gives none. */
+  readToken(repo: RepoRef): Promise<string | undefined>;
+}
+
 /** Sends nothing before the first call. Holds tokens in memory only. */
-export function createGithubForge(options: GithubOptions): Forge {
+export function createGithubForge(options: GithubOptions): GithubForge {
   const { credential, clock, timeoutMs = TIMEOUT_MS } = options;
   if (credential === null) {
     const message =
       'No GitHub credential; set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, to send statuses.';
-    return { setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message })) };
+    return { setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message })), readToken: () => Promise.resolve(undefined) };
   }
   const octokit = createOctokit(options);
   const tokens = createTokens(credential, octokit);
@@ -69,6 +74,7 @@ export function createGithubForge(options: GithubOptions): Forge {
   }
 
   return {
+    readToken: (repo) => tokens.get(repo),
     async setStatus(status, targetUrl, stop) {
       const timeout = AbortSignal.timeout(timeoutMs);
       const signal = stop === undefined ? timeout : AbortSignal.any([stop, timeout]);
@@ -146,7 +152,7 @@ function createTokens(credential: GithubCredential, octokit: Octokit): Tokens {
         type: 'installation',
         installationId: await installationOf(repo),
         repositoryIds: [repo.id],
-        permissions: { statuses: 'write' },
+        permissions: { contents: 'read', statuses: 'write' },
         refresh: stale.delete(repo.id),
       });
       return token;

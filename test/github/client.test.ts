@@ -162,7 +162,7 @@ test('an App asks for a token of that repository that may write statuses and not
     `POST /repos/octo/hello/statuses/${status.sha}`,
     `POST /repos/octo/hello/statuses/${status.sha}`,
   ]);
-  expect(api.asked[1]?.body).toEqual({ repository_ids: [10], permissions: { statuses: 'write' } });
+  expect(api.asked[1]?.body).toEqual({ repository_ids: [10], permissions: { contents: 'read', statuses: 'write' } });
 });
 
 test('an App whose token was revoked takes a new one, once', async () => {
