@@ -87,16 +87,16 @@ export function startGroupCommit(engine: Engine): GroupCommit {
   return {
     write<T>(work: (db: Db) => Promise<T>): Promise<T> {
       if (closed) return Promise.reject(new StoreUnavailable('The store is closed.'));
-      return new Promise<T>((resolve, reject) => {
-        queue.push({
-          async attempt(db) {
-            const result = await attempt(db, work);
-            return () => ('error' in result ? reject(result.error) : resolve(result.value));
-          },
-          reject,
-        });
-        draining ??= drain();
+      const answer = Promise.withResolvers<T>();
+      queue.push({
+        async attempt(db) {
+          const result = await attempt(db, work);
+          return 'error' in result ? () => answer.reject(result.error) : () => answer.resolve(result.value);
+        },
+        reject: answer.reject,
       });
+      draining ??= drain();
+      return answer.promise;
     },
     figures: () => ({ commits, writes }),
     async close() {

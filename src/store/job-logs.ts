@@ -108,7 +108,6 @@ async function hashOf(file: FileHandle): Promise<Hashed> {
 function writerOn(file: FileHandle, path: string, existing: Hashed): JobLogWriter {
   let { hash, bytes } = existing;
   let last: Promise<unknown> = Promise.resolve();
-  let closed: Promise<void> | undefined;
 
   /** One step after the other, also when the caller does not wait; a failed step fails only its own caller. */
   function inOrder<T>(step: () => Promise<T>): Promise<T> {
@@ -143,7 +142,7 @@ function writerOn(file: FileHandle, path: string, existing: Hashed): JobLogWrite
     },
     append: (chunk) => inOrder(() => write(chunk)),
     finish: () => inOrder(finish),
-    close: () => (closed ??= inOrder(() => file.close())),
+    close: () => inOrder(() => file.close()),
   };
 }
 

@@ -163,7 +163,7 @@ function rememberStatements(connection: Connection): SqliteDatabase {
     close: () => void connection.close(),
     prepare(text) {
       const known = statements.get(text);
-      const statement = known ?? (connection.prepare<unknown[]>(text) as SqliteStatement);
+      const statement = known ?? connection.prepare(text);
       // Put last again, so that the first is the one unused for longest.
       if (known !== undefined) statements.delete(text);
       statements.set(text, statement);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -36,6 +37,17 @@ describe('group commit', () => {
     await Promise.all(Array.from({ length: 50 }, (_, index) => store.recordDelivery(delivery(`d${index}`), head())));
     expect(store.commitFigures()).toEqual({ commits: 1, writes: 50 });
     await store.close();
+  });
+
+  test('shares one transaction between separate events of one turn', async () => {
+    const { engine, committed } = await engineWithTable();
+    const commits = startGroupCommit(engine);
+    const events = Array.from({ length: 10 }, (_, index) =>
+      nextTurn().then(() => commits.write((db) => insert(db, `w${index}`))),
+    );
+    await Promise.all(events);
+    expect(committed()).toHaveLength(10);
+    expect(commits.figures()).toEqual({ commits: 1, writes: 10 });
   });
 
   test('needs far fewer commits than deliveries when callers come one after another', async () => {
@@ -187,6 +199,14 @@ describe('group commit', () => {
     const again = await openSqliteStore(path);
     expect((await again.counts()).unplanned).toBe(2);
     await again.close();
+  });
+
+  test('takes nothing more once it was closed', async () => {
+    const { engine, committed } = await engineWithTable();
+    const commits = startGroupCommit(engine);
+    await commits.close();
+    await expect(commits.write((db) => insert(db, 'a'))).rejects.toBeInstanceOf(StoreUnavailable);
+    expect(committed()).toEqual([]);
   });
 
   test('keeps its order: a plan sees the delivery that was recorded just before it', async () => {

@@ -26,6 +26,17 @@ describe('a job log', () => {
     expect(await readFile(join(folder, 'logs/3/14.1.log'), 'utf8')).toBe('one\ntwo\nthree\n');
   });
 
+  test('keeps the order of the calls, also when nobody waits between them', async () => {
+    const logs = openJobLogs(await tempFolder());
+    const log = await logs.open(3, 14, 1);
+    const lines = Array.from({ length: 300 }, (_, index) => `${index} ${'x'.repeat((index * 7919) % 40_000)}\n`);
+    const written = lines.map((line) => log.append(text(line)));
+    expect(await log.finish()).toEqual({ sha256: digest(text(lines.join(''))), bytes: lines.join('').length });
+    await Promise.all(written);
+    expect(await readAll(logs)).toBe(lines.join(''));
+    await log.close();
+  });
+
   test('goes on where it stopped after a re-attach, with the digest of the whole file', async () => {
     const logs = openJobLogs(await tempFolder());
     const before = randomBytes(200_000);

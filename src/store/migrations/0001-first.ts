@@ -60,7 +60,7 @@ export const first: Migration = {
       check ((state = 'finished') = (outcome is not null)),
       check ((outcome is null) = (result is null))
     )${table}`,
-    `create index runs_live on runs (repo_id) where state <> 'finished'`,
+    `create index runs_live on runs (id) where state <> 'finished'`,
     `create index runs_of_sha on runs (sha, repo_id, pipeline, id)`,
     `create index runs_of_repo on runs (repo_key, id)`,
     `create index runs_of_branch on runs (branch, id)`,
@@ -72,6 +72,7 @@ export const first: Migration = {
       run_id ${integer} not null references runs (id),
       primary key (intake_id, run_id)
     )${table}`,
+    `create index intake_runs_of_run on intake_runs (run_id)`,
 
     `create table jobs (
       id ${id},
@@ -121,6 +122,7 @@ export const first: Migration = {
       check (sent_version <= version)
     )${table}`,
     `create index statuses_unsent on statuses (rank, desired_at, id) where sent_version <> version and dead = 0`,
+    `create index statuses_of_run on statuses (run_id)`,
     `create index statuses_dead on statuses (id) where dead = 1`,
 
     `create table workers (

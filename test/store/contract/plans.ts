@@ -37,6 +37,14 @@ export function planContract(open: OpenEmptyStore): void {
       expect((await store().listRuns({}, 10, null)).runs).toHaveLength(2);
     });
 
+    test('applied again makes no new run, whatever became of its first one', async () => {
+      const intake = await intakeIn(store());
+      const runs = await store().applyPlan(intake, plan([planned(['build'])]), at(1));
+      await store().cancel(runs[0] ?? 0, null, superseded, at(2));
+      expect(await store().applyPlan(intake, plan([planned(['build'])]), at(3))).toEqual(runs);
+      expect((await store().listRuns({}, 10, null)).runs).toHaveLength(1);
+    });
+
     test('applied many times at once makes its runs once', async () => {
       const intake = await intakeIn(store());
       const answers = await Promise.all(Array.from({ length: 5 }, () => store().applyPlan(intake, plan([planned(['build'])]), at(1))));
@@ -104,7 +112,7 @@ export function planContract(open: OpenEmptyStore): void {
     });
 
     test('with hundreds of jobs is one transaction like any other', async () => {
-      const names = Array.from({ length: 1200 }, (_, index) => `job-${index}`);
+      const names = Array.from({ length: 5000 }, (_, index) => `job-${index}`);
       expect((await runIn(store(), planned(names))).jobs.map((job) => job.name)).toEqual(names);
     });
   });
@@ -141,6 +149,13 @@ export function planContract(open: OpenEmptyStore): void {
       await store().cancel(run.id, null, byAda, at(3));
       await runIn(store(), planned(['build'], { sha: shaB }), [{ run: run.id, outcome: superseded }]);
       expect((await findRun(store(), run.id)).run.ending).toEqual(byAda);
+    });
+
+    test('cannot end as a success', async () => {
+      const { run } = await runIn(store());
+      const next = planned(['build'], { sha: shaB });
+      await expect(runIn(store(), next, [{ run: run.id, outcome: passed }])).rejects.toThrow('ended with a success');
+      expect((await findRun(store(), run.id)).run).toEqual(run);
     });
 
     test('stays as it was when it had finished before', async () => {

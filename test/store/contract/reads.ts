@@ -86,6 +86,8 @@ export function readContract(open: OpenEmptyStore): void {
       expect(await store().runsOfSha(shaA)).toEqual(found);
       expect(await store().runsOfSha('AAAAAAAA')).toEqual(found);
       expect(await store().runsOfSha('aaaaaaab')).toEqual([]);
+      const last = await runIn(store(), planned([], { sha: `aaaaaaa${'f'.repeat(33)}` }));
+      expect(await store().runsOfSha('aaaaaaa')).toEqual([...found, last]);
     });
 
     test('of several commits with the same first digits are all found, up to twenty commits', async () => {
