@@ -92,8 +92,8 @@ program
 program.command('doctor').description('Look at what a run needs on this machine.').action(verb(doctor));
 
 /** Gives a verb its context and keeps its exit code. commander passes the verb's own arguments first. */
-function verb<A extends unknown[]>(act: (context: VerbContext, ...args: A) => Promise<ExitCode>) {
-  return async (...args: unknown[]): Promise<void> => {
+function verb<A extends unknown[]>(act: (context: VerbContext, ...args: A) => Promise<ExitCode>): (...args: A) => Promise<void> {
+  return async (...args) => {
     const { C, o } = program.opts<{ C: string; o: string }>();
     const context: VerbContext = {
       cwd: resolve(C),
@@ -104,7 +104,7 @@ function verb<A extends unknown[]>(act: (context: VerbContext, ...args: A) => Pr
       interrupted: stop.signal,
     };
     try {
-      exitCode = await act(context, ...(args as A));
+      exitCode = await act(context, ...args);
     } catch (error) {
       if (stop.signal.aborted) exitCode = exits.interrupted;
       else if (!(error instanceof ApiTrouble)) throw error;

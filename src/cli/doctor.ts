@@ -23,7 +23,8 @@ const MIN_NODE = 24;
 const MIN_FREE_BYTES = 2 * 1024 ** 3;
 
 export async function doctor(context: VerbContext): Promise<ExitCode> {
-  const findings = (await Promise.all([node(), git(context), docker(context), workspaces(), disk(), settings(context)])).flat();
+  const looked = (await Promise.all([git(context), docker(context), workspaces(), disk()])).flat();
+  const findings = [...node(), ...looked, ...settings(context)];
   if (context.json) context.write(`${JSON.stringify(findings)}\n`);
   else context.write(columns(findings.map(({ name, verdict, says }) => [verdict.toUpperCase(), name, says])));
   return findings.some(({ verdict }) => verdict === 'bad') ? exits.bad : exits.good;
@@ -36,7 +37,7 @@ function node(): readonly Finding[] {
 
 async function git({ environment }: VerbContext): Promise<readonly Finding[]> {
   const { stdout, failed } = await execa('git', ['--version'], { reject: false, stdin: 'ignore', env: { PATH: environment['PATH'] ?? '' } });
-  return [failed ? { name: 'git', verdict: 'bad', says: 'not found; install git' } : { name: 'git', verdict: 'ok', says: String(stdout) }];
+  return [failed ? { name: 'git', verdict: 'bad', says: 'not found; install git' } : { name: 'git', verdict: 'ok', says: stdout }];
 }
 
 async function docker({ environment }: VerbContext): Promise<readonly Finding[]> {

@@ -35,9 +35,10 @@ export interface HeldLayer {
 
 /**
  * `durable` layers survive a power cut whole. The others skip the flush, which would cost more than making them again,
- * and are dropped by `sweep` when the machine was booted since.
+ * and are dropped by `sweep` when the machine was booted since. Callers that waited for a build that failed try for
+ * themselves, unless `isFinal` says that they would fail alike.
  */
-export function openLayers(root: string, durability: 'durable' | 'this boot'): Layers {
+export function openLayers(root: string, durability: 'durable' | 'this boot', isFinal: (error: unknown) => boolean = () => false): Layers {
   const building = new Map<string, Promise<void>>();
   const holders = new Map<string, number>();
 
@@ -71,7 +72,9 @@ export function openLayers(root: string, durability: 'durable' | 'this boot'): L
           await work;
           return hold(path, false);
         }
-        await underWay.then(undefined, () => undefined); // the builder reports its failure; a waiter tries for itself
+        await underWay.catch((error: unknown) => {
+          if (isFinal(error)) throw error;
+        });
       }
     },
     async sweep() {

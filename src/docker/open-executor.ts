@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Executor, Git, JobLogs, Random } from '../core/ports.ts';
 import { dockerEngine, type Engine } from './engine.ts';
+import { Ended } from './ended.ts';
 import { dockerExecutor } from './executor.ts';
 import { openLayers } from './layers.ts';
 import { openMountHelper } from './mount-helper.ts';
@@ -68,7 +69,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     slotsRoot: root,
     workspaces,
     checkouts: openLayers(inData('checkouts'), 'this boot'),
-    layers: openLayers(inData('layers'), 'durable'),
+    layers: openLayers(inData('layers'), 'durable', (cause) => cause instanceof Ended && cause.outcome.result === 'failure'),
     sidecars: openSidecars(engine, options.git, () => options.clock.monotonicMs()),
     masker: options.masker,
     logBytes: options.logBytes,

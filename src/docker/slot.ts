@@ -178,7 +178,7 @@ function openSlot(directory: string, record: SlotRecord, firstNumber: number): S
         look().then((value) => {
           if (value !== undefined) finish(() => { resolve(value); });
           else if (!wasAlive) finish(() => { reject(new SlotLost('the slot\'s container is gone')); });
-        }, (error: unknown) => { finish(() => { reject(error as Error); }); });
+        }, (error: unknown) => { finish(() => { reject(error); }); });
       };
       const onNotice = (said: string): void => {
         if (said === notice) check();

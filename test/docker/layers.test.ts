@@ -54,6 +54,20 @@ describe('a layer', () => {
     expect(await readFile(join((await second).path, 'f'), 'utf8')).toBe('whole');
   });
 
+  it('whose build would fail for everybody alike is built once, and all who waited learn why', async () => {
+    const layers = openLayers(root, 'durable', (error) => error instanceof Error && error.message === 'exit 1');
+    let builds = 0;
+    const waits = Array.from({ length: 5 }, () =>
+      layers.acquire(id, () => {
+        builds += 1;
+        return Promise.reject(new Error('exit 1'));
+      }),
+    );
+    const settled = await Promise.allSettled(waits);
+    expect(settled.map((result) => result.status === 'rejected' && String(result.reason))).toEqual(Array(5).fill('Error: exit 1'));
+    expect(builds).toBe(1);
+  });
+
   it('is a miss after its build was killed half-way', async () => {
     await mkdir(join(root, '7', 'T1'), { recursive: true });
     await fill(join(root, '7', 'T1', 'abc.tmp'), 'half');

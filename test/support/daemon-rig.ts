@@ -86,7 +86,7 @@ export async function makeDaemonRig({ env = {}, githubMock = null }: DaemonRigOp
     return listening.url;
   };
   const api = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`${url()}${path}`, { ...init, headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...init.headers } });
+    fetch(`${url()}${path}`, { ...init, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
 
   const rig: DaemonRig = {
     data,
