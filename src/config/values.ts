@@ -81,7 +81,7 @@ export const baseUrl = url('https', 'http')
 export const secretUrl = (...schemes: readonly string[]) => url(...schemes).transform((value) => new Secret(value));
 
 export const cloneUrl = text
-  .refine((value) => /^(?:https?|ssh|file):\/\//.test(value), 'must begin with https://, http://, ssh:// or file://')
+  .refine((value) => /^(?:https?|file):\/\//.test(value), 'must begin with https://, http:// or file://')
   .refine(
     (value) => !/^[a-z]+:\/\/[^/]*:[^/]*@/.test(value),
     'must not hold a password, since it is shown; set GITHUB_TOKEN instead',

@@ -15,8 +15,8 @@ const SAFE_PART = /^(?!\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}$/;
 /** `template` is HEARTH_CLONE_URL. Throws when it is not usable: that is a mistake in the settings. */
 export function cloneUrls(template: string): CloneUrls {
   const scheme = /^(https|http|file):\/\//.exec(template)?.[1];
-  if (scheme === undefined || !template.includes('{repo}')) {
-    throw new Error('HEARTH_CLONE_URL must begin with https:// or file:// and hold {owner}/{repo}. Correct it.');
+  if (scheme === undefined) {
+    throw new Error('HEARTH_CLONE_URL must begin with https://, http:// or file://. Correct it.');
   }
   if (scheme !== 'file' && new URL(template).username !== '') {
     throw new Error('HEARTH_CLONE_URL must not hold credentials. Set GITHUB_TOKEN instead.');
