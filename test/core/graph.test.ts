@@ -30,6 +30,10 @@ describe('checkGraph', () => {
     expect(checkGraph([job('a', ['b']), job('b', undefined, 'two')], ['one', 'two'])).toMatchObject([{ code: 'need-later-phase', job: 'a', need: 'b' }]);
   });
 
+  it('tells of an unknown phase once, and not of an order that it cannot know', () => {
+    expect(checkGraph([job('a', ['b'], 'thre'), job('b', undefined, 'two')], ['one', 'two', 'three'])).toMatchObject([{ code: 'unknown-phase', job: 'a' }]);
+  });
+
   it('follows a chain of needs of any length', () => {
     const chain = Array.from({ length: 20_000 }, (_, index) => job(`j${index}`, index === 0 ? [] : [`j${index - 1}`]));
     expect(checkGraph(chain, [])).toEqual([]);

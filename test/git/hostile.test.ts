@@ -5,7 +5,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync,
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cloneUrls } from '../../src/git/clone-url.ts';
 import { isRef } from '../../src/git/mirror.ts';
 import { openGit } from '../../src/git/open-git.ts';
@@ -103,6 +103,20 @@ describe('the environment', () => {
   });
 });
 
+describe('the environment of this process', () => {
+  it('is not inherited either', async () => {
+    // Where git inherits it, it writes there.
+    vi.stubEnv('GIT_TRACE', canary);
+    try {
+      const sha = upstream.push('main', { a: '1' });
+      expect(await open().fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' })).toMatchObject({ ok: true });
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(canaries(root.root)).toEqual([]);
+  });
+});
+
 describe('content', () => {
   const checkedOut = async (sha: string): Promise<{ readonly answer: { readonly ok: boolean }; readonly directory: string }> => {
     const directory = join(root.root, 'work');
@@ -136,7 +150,8 @@ describe('content', () => {
     const sha = upstream.git(['-c', 'user.name=A', '-c', 'user.email=a@b', 'commit-tree', tree, '-m', 'x']);
     upstream.ref('refs/heads/main', sha);
     const { answer, directory } = await checkedOut(sha);
-    expect(answer).toMatchObject({ ok: false, problem: { kind: 'missing' } });
+    // At the door: nothing of it gets into the mirror.
+    expect(answer).toMatchObject({ ok: false, problem: { kind: 'missing', message: expect.stringContaining('malformed objects') as string } });
     expect(existsSync(directory)).toBe(false);
     expect(canaries(root.root)).toEqual([]);
   });

@@ -76,6 +76,16 @@ describe('fetch', () => {
     expect(await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' })).toMatchObject({ ok: true });
   });
 
+  it('needs no help from the forge for a commit that it has, though the forge lost it', async () => {
+    const old = upstream.push('main', { a: '1' });
+    const git = open();
+    await git.fetch({ repo: upstream.repo, sha: old, ref: 'refs/heads/main' });
+    const forced = upstream.commit({ a: '2' });
+    upstream.ref('refs/heads/main', forced);
+    rmSync(join(upstream.path, 'objects', old.slice(0, 2), old.slice(2)));
+    expect(await git.fetch({ repo: upstream.repo, sha: old, ref: 'refs/heads/main' })).toEqual({ ok: true, value: { head: forced } });
+  });
+
   it('does not take a tree, a file or a tag for a commit', async () => {
     const sha = upstream.push('main', { a: '1' });
     const git = open();

@@ -219,6 +219,16 @@ describe('the end of a branch or pull request', () => {
     expect(await rig.told()).toEqual(['push queued', 'pr cancelled/cancelled_by: cancelled: pull request #5 was closed']);
   });
 
+  it('leaves a run alone that a push began and the pull request only joined', async () => {
+    await using rig = await makePlannerRig();
+    const sha = rig.upstream.push('topic', { '.hearth/ci.yml': ci });
+    await rig.push('topic', sha);
+    await rig.pullRequest(5, 'topic', sha);
+    await rig.closed(5, 'topic');
+    await rig.tick();
+    expect(await rig.told()).toEqual(['ci queued']);
+  });
+
   it('leaves another pull request of the same fork branch name alone', async () => {
     await using rig = await makePlannerRig();
     for (const [number, fork] of [[5, 77], [6, 78]] as const) {
