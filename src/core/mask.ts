@@ -69,10 +69,7 @@ function createStream(needles: readonly Uint8Array[]): Pick<Masker, 'push' | 'fl
       return advance(bytes, search.undecidedFrom(bytes));
     },
     flush() {
-      const bytes = carry;
-      const rest = advance(bytes, bytes.length);
-      covered = 0;
-      return rest;
+      return advance(carry, carry.length);
     },
   };
 }
