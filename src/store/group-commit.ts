@@ -70,7 +70,10 @@ export function startGroupCommit(engine: Engine): GroupCommit {
     }
   }
 
-  async function attempt<T>(db: Db, work: (db: Db) => Promise<T>): Promise<{ readonly value: T } | { readonly error: unknown }> {
+  async function attempt<T>(
+    db: Db,
+    work: (db: Db) => Promise<T>,
+  ): Promise<{ readonly value: T } | { readonly error: unknown }> {
     await engine.writer.savepoint(db);
     try {
       const value = await work(db);

@@ -6,7 +6,11 @@ import { lineOf } from '../core/run.ts';
 import { intakeOf, runOf } from './rows.ts';
 import type { Db } from './schema.ts';
 
-export async function recordDelivery(db: Db, delivery: Delivery, request: IntakeRequest | null): Promise<'new' | 'duplicate'> {
+export async function recordDelivery(
+  db: Db,
+  delivery: Delivery,
+  request: IntakeRequest | null,
+): Promise<'new' | 'duplicate'> {
   if (request !== null && delivery.verdict !== 'accepted') {
     throw new Error(`Internal error: delivery ${delivery.id} was ${delivery.verdict}, so it must not ask for work`);
   }

@@ -20,7 +20,8 @@ export function openJobLogs(dataFolder: string): JobLogs {
   const folder = join(dataFolder, 'logs');
   const pathOf = (run: RunId, job: JobId, attempt: number): string => {
     for (const part of [run, job, attempt]) {
-      if (!Number.isSafeInteger(part) || part < 0) throw new RangeError(`a log path is made from whole numbers, not from ${part}`);
+      if (!Number.isSafeInteger(part) || part < 0)
+        throw new RangeError(`a log path is made from whole numbers, not from ${part}`);
     }
     return join(folder, String(run), `${job}.${attempt}.log`);
   };

@@ -77,7 +77,12 @@ export async function jobStarted(db: Db, id: JobId, attempt: number, at: Date): 
   const job = await findJob(db, id);
   if (job?.state !== 'running' || job.attempt !== attempt) return false;
   if (job.started_at === null) {
-    await db.updateTable('jobs').set({ started_at: at.getTime() }).where('id', '=', id).where('attempt', '=', attempt).execute();
+    await db
+      .updateTable('jobs')
+      .set({ started_at: at.getTime() })
+      .where('id', '=', id)
+      .where('attempt', '=', attempt)
+      .execute();
   }
   return true;
 }
@@ -111,15 +116,26 @@ export interface CancelRequest {
 export async function cancel(db: Db, request: CancelRequest): Promise<'cancelled' | 'finished' | 'unknown'> {
   const run = await db.selectFrom('runs').selectAll().where('id', '=', request.run).executeTakeFirst();
   if (run === undefined) return 'unknown';
-  if (request.outcome.result === 'success') throw new Error(`Internal error: run ${run.id} cannot be cancelled with a success`);
+  if (request.outcome.result === 'success')
+    throw new Error(`Internal error: run ${run.id} cannot be cancelled with a success`);
   if (request.job !== null) return cancelJob(db, run, request.job, request);
   if (run.state === 'finished') return 'finished';
   await endRun(db, run, request.outcome, request.at);
   return 'cancelled';
 }
 
-async function cancelJob(db: Db, run: RunRow, name: string, request: CancelRequest): Promise<'cancelled' | 'finished' | 'unknown'> {
-  const job = await db.selectFrom('jobs').selectAll().where('run_id', '=', run.id).where('name', '=', name).executeTakeFirst();
+async function cancelJob(
+  db: Db,
+  run: RunRow,
+  name: string,
+  request: CancelRequest,
+): Promise<'cancelled' | 'finished' | 'unknown'> {
+  const job = await db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('run_id', '=', run.id)
+    .where('name', '=', name)
+    .executeTakeFirst();
   if (job === undefined) return 'unknown';
   if (job.state === 'finished') return 'finished';
   if (job.state === 'running') {

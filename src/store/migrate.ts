@@ -14,7 +14,9 @@ export const migrations: readonly Migration[] = [first];
 export async function migrate(engine: Engine, known: readonly Migration[] = migrations): Promise<void> {
   await transaction(engine.writer, async (db) => {
     const { integer, table } = engine.words;
-    await sql.raw(`create table if not exists migrations (number ${integer} primary key, name text not null)${table}`).execute(db);
+    await sql
+      .raw(`create table if not exists migrations (number ${integer} primary key, name text not null)${table}`)
+      .execute(db);
     const newest = await db.selectFrom('migrations').selectAll().orderBy('number', 'desc').limit(1).executeTakeFirst();
     refuseNewer(newest?.number ?? 0, known.length);
   });

@@ -28,7 +28,11 @@ export async function moveJob(db: Db, job: JobKey, to: JobState, changes: Update
 }
 
 /** The only way into `finished`. Nothing is green without evidence. */
-export async function endJob(db: Db, job: JobKey, end: { outcome: Outcome; evidence: Evidence | null; at: Date }): Promise<boolean> {
+export async function endJob(
+  db: Db,
+  job: JobKey,
+  end: { outcome: Outcome; evidence: Evidence | null; at: Date },
+): Promise<boolean> {
   if (end.outcome.result === 'success' && end.evidence === null) {
     throw new Error(`Internal error: job ${job.id} cannot succeed without evidence`);
   }

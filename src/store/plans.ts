@@ -93,7 +93,10 @@ async function insertJobs(db: Db, run: RunId, jobs: PlannedRun['jobs']): Promise
     attempt: 0,
   }));
   for (let start = 0; start < rows.length; start += JOBS_PER_STATEMENT) {
-    await db.insertInto('jobs').values(rows.slice(start, start + JOBS_PER_STATEMENT)).execute();
+    await db
+      .insertInto('jobs')
+      .values(rows.slice(start, start + JOBS_PER_STATEMENT))
+      .execute();
   }
 }
 

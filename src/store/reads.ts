@@ -87,7 +87,11 @@ export async function runsOfSha(db: Db, prefix: string): Promise<readonly RunWit
 }
 
 export async function counts(db: Db): Promise<StoreCounts> {
-  const live = await db.selectFrom('runs').select((row) => row.fn.countAll<number>().as('n')).where(isLive).executeTakeFirstOrThrow();
+  const live = await db
+    .selectFrom('runs')
+    .select((row) => row.fn.countAll<number>().as('n'))
+    .where(isLive)
+    .executeTakeFirstOrThrow();
   const queued = await db
     .selectFrom('jobs')
     .innerJoin('runs', 'runs.id', 'jobs.run_id')
@@ -132,7 +136,10 @@ async function countStatuses(db: Db, which: 'unsent' | 'dead'): Promise<number> 
     .select('id')
     .where(which === 'unsent' ? isUnsent : sql<SqlBool>`statuses.dead = 1`)
     .limit(COUNT_UP_TO);
-  const { n } = await db.selectFrom(some.as('some')).select((row) => row.fn.countAll<number>().as('n')).executeTakeFirstOrThrow();
+  const { n } = await db
+    .selectFrom(some.as('some'))
+    .select((row) => row.fn.countAll<number>().as('n'))
+    .executeTakeFirstOrThrow();
   return n;
 }
 

@@ -144,7 +144,8 @@ async function whenFree(begin: () => void): Promise<void> {
       begin();
       return;
     } catch (error) {
-      if (tries === BUSY_TRIES || !(error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'))) throw error;
+      if (tries === BUSY_TRIES || !(error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')))
+        throw error;
     }
     await nextTurn();
   }

@@ -19,7 +19,10 @@ export async function renewWorker(db: Db, worker: WorkerInfo, leaseUntil: Date, 
     .where('worker', '=', worker.id)
     .where(sql<SqlBool>`jobs.state = 'running'`)
     .execute();
-  await db.deleteFrom('workers').where('lease_until', '<', now.getTime() - FORGET_AFTER_MS).execute();
+  await db
+    .deleteFrom('workers')
+    .where('lease_until', '<', now.getTime() - FORGET_AFTER_MS)
+    .execute();
 }
 
 export interface RoleClaim {

@@ -14,7 +14,8 @@ const ballastBytes = 512 * 1024;
 async function smallDisk(context: TestContext): Promise<string> {
   const folder = await tempFolder();
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder], { encoding: 'utf8' });
-  if (mounted.status !== 0) context.skip(`cannot mount a small disk here: ${mounted.error?.message ?? mounted.stderr.trim()}`);
+  if (mounted.status !== 0)
+    context.skip(`cannot mount a small disk here: ${mounted.error?.message ?? mounted.stderr.trim()}`);
   onTestFinished(() => {
     spawnSync('umount', ['-l', folder]);
   });

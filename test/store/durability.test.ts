@@ -120,7 +120,9 @@ describe('a SQLite store', () => {
     const store = await openSqliteStore(path);
     const body = new Uint8Array(64 * 1024);
     for (let turn = 0; turn < 40; turn++) {
-      const batch = Array.from({ length: 30 }, (_, index) => store.recordDelivery(delivery(`${turn}.${index}`, { body }), head()));
+      const batch = Array.from({ length: 30 }, (_, index) =>
+        store.recordDelivery(delivery(`${turn}.${index}`, { body }), head()),
+      );
       await Promise.all([...batch, store.counts(), store.snapshot()]);
     }
     expect((await stat(path)).size).toBeGreaterThan(50e6);
@@ -132,7 +134,9 @@ describe('a SQLite store', () => {
     const path = join(await tempFolder(), 'hearth.db');
     const store = await openSqliteStore(path);
     const body = new Uint8Array(2 * 1024 ** 2);
-    await Promise.all(Array.from({ length: 30 }, (_, index) => store.recordDelivery(delivery(`d${index}`, { body }), head())));
+    await Promise.all(
+      Array.from({ length: 30 }, (_, index) => store.recordDelivery(delivery(`d${index}`, { body }), head())),
+    );
     expect((await stat(`${path}-wal`)).size).toBeGreaterThan(60e6);
     await store.recordDelivery(delivery('small'), head());
     expect((await stat(`${path}-wal`)).size).toBeLessThan(34e6);

@@ -101,7 +101,13 @@ describe('group commit', () => {
       order.push(`${word} resolved`);
     });
     await Promise.all(words);
-    expect(order).toEqual(['commit, others see 0', 'committed, others see 3', 'a resolved', 'b resolved', 'c resolved']);
+    expect(order).toEqual([
+      'commit, others see 0',
+      'committed, others see 3',
+      'a resolved',
+      'b resolved',
+      'c resolved',
+    ]);
   });
 
   test('undoes a use-case that throws and keeps the others of its batch', async () => {
@@ -118,7 +124,13 @@ describe('group commit', () => {
       commits.write((db) => insert(db, 'a')),
       commits.write((db) => insert(db, 'c')),
     ]);
-    expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(results.map((result) => result.status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
     expect(results[1]).toEqual({ status: 'rejected', reason: mistake });
     expect(results[3]).toMatchObject({ reason: { code: 'SQLITE_CONSTRAINT_UNIQUE' } });
     expect(committed()).toEqual(['a', 'b', 'c']);
@@ -129,9 +141,15 @@ describe('group commit', () => {
     const { engine, committed } = await engineWithTable();
     const cause = new Error('fdatasync: input/output error');
     let broken = true;
-    const writer = { ...engine.writer, commit: async (on: Db) => (broken ? Promise.reject(cause) : engine.writer.commit(on)) };
+    const writer = {
+      ...engine.writer,
+      commit: async (on: Db) => (broken ? Promise.reject(cause) : engine.writer.commit(on)),
+    };
     const commits = startGroupCommit({ ...engine, writer });
-    const results = await Promise.allSettled([commits.write((db) => insert(db, 'a')), commits.write((db) => insert(db, 'b'))]);
+    const results = await Promise.allSettled([
+      commits.write((db) => insert(db, 'a')),
+      commits.write((db) => insert(db, 'b')),
+    ]);
     for (const result of results) {
       expect(result).toMatchObject({ status: 'rejected', reason: { name: 'StoreUnavailable', cause } });
       expect(result.status === 'rejected' && result.reason).toBeInstanceOf(StoreUnavailable);
@@ -150,7 +168,10 @@ describe('group commit', () => {
     const big = delivery('big', { body: new Uint8Array(1_000_000) });
     const batch = [store.recordDelivery(delivery('small'), head()), store.recordDelivery(big, head())];
     for (const result of await Promise.allSettled(batch)) {
-      expect(result).toMatchObject({ status: 'rejected', reason: { name: 'StoreUnavailable', cause: { code: 'SQLITE_FULL' } } });
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { name: 'StoreUnavailable', cause: { code: 'SQLITE_FULL' } },
+      });
     }
     await sql`pragma max_page_count = 1000000`.execute(engine.writer.db);
     expect(await store.recordDelivery(delivery('before'), head())).toBe('duplicate');
@@ -166,7 +187,8 @@ describe('group commit', () => {
       writer: { ...engine.writer, begin: () => Promise.reject(new Error('database is locked')) },
     });
     const writes = ['a', 'b'].map((word) => commits.write((db) => insert(db, word)));
-    for (const result of await Promise.allSettled(writes)) expect(result).toMatchObject({ reason: { name: 'StoreUnavailable' } });
+    for (const result of await Promise.allSettled(writes))
+      expect(result).toMatchObject({ reason: { name: 'StoreUnavailable' } });
   });
 
   test('lets readers see nothing of a batch that is not committed', async () => {

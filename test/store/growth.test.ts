@@ -8,7 +8,20 @@ import { expect, test } from 'vitest';
 import type { Store } from '../../src/core/ports.ts';
 import { openSqliteStore, sqliteEngine } from '../../src/store/sqlite.ts';
 import { openStore } from '../../src/store/store.ts';
-import { at, byAda, claimIn, delivery, evidence, head, intakeIn, passed, plan, planned, runIn, shaA } from './support.ts';
+import {
+  at,
+  byAda,
+  claimIn,
+  delivery,
+  evidence,
+  head,
+  intakeIn,
+  passed,
+  plan,
+  planned,
+  runIn,
+  shaA,
+} from './support.ts';
 import { tempFolder } from './temp-folder.ts';
 
 /** A connection that remembers the text of every statement, with its placeholders. */
@@ -29,7 +42,11 @@ async function useEverything(store: Store): Promise<void> {
   await store.unplannedIntakes(at(2), 10);
   await store.lineOfIntake(intake);
   const other = await runIn(store, planned(['a'], { pipeline: 'other' }));
-  await store.applyPlan(intake, plan([planned(['a', 'b', 'c'])], { ends: [{ run: other.run.id, outcome: byAda }] }), at(2));
+  await store.applyPlan(
+    intake,
+    plan([planned(['a', 'b', 'c'])], { ends: [{ run: other.run.id, outcome: byAda }] }),
+    at(2),
+  );
   const run = other.run.id + 1;
   await store.renewWorker({ id: 'w', slots: 2, details: {} }, at(30), at(2));
   const job = await claimIn(store, run, 'a');
@@ -63,12 +80,15 @@ async function useEverything(store: Store): Promise<void> {
 /** Tables that grow with what is finished. */
 const grows = /\b(deliveries|intakes|intake_runs|runs|jobs|statuses)\b/;
 /** Indexes that hold only what is unfinished (or dead). */
-const holdsLittle = /USING (COVERING )?INDEX (runs_live|jobs_queued|jobs_running|intakes_unplanned|statuses_unsent|statuses_dead)\b/;
+const holdsLittle =
+  /USING (COVERING )?INDEX (runs_live|jobs_queued|jobs_running|intakes_unplanned|statuses_unsent|statuses_dead)\b/;
 
 function walksTooFar(step: string, text: string): boolean {
   if (!step.startsWith('SCAN') || !grows.test(step) || holdsLittle.test(step)) return false;
   // In the order of the key, the engine stops at the limit. The newest success is the first of its own index.
-  const inOrder = /order by "(id|finished_at)"( desc)? limit/.test(text) && /^SCAN runs( USING (COVERING )?INDEX runs_succeeded)?$/.test(step);
+  const inOrder =
+    /order by "(id|finished_at)"( desc)? limit/.test(text) &&
+    /^SCAN runs( USING (COVERING )?INDEX runs_succeeded)?$/.test(step);
   return !inOrder;
 }
 
@@ -100,7 +120,12 @@ test('no statement of the store walks over what is finished', async () => {
     }
     // A page of runs comes in order from an index; sorting would mean reading all that match first.
     const isSmall = /"sha" = |<> 'finished'/.test(text);
-    if (text.includes('limit') && text.includes('from "runs"') && !isSmall && steps.some((step) => step.includes('ORDER BY'))) {
+    if (
+      text.includes('limit') &&
+      text.includes('from "runs"') &&
+      !isSmall &&
+      steps.some((step) => step.includes('ORDER BY'))
+    ) {
       far.push(`${steps.join('; ')} <- ${text}`);
     }
   }

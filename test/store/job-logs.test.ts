@@ -76,7 +76,11 @@ describe('a job log', () => {
       await log.append(text('x'.repeat(attempt)));
       await log.close();
     }
-    expect([await logs.size(3, 14, 1), await logs.size(3, 14, 2), await logs.size(3, 14, 3)]).toEqual([1, 2, undefined]);
+    expect([await logs.size(3, 14, 1), await logs.size(3, 14, 2), await logs.size(3, 14, 3)]).toEqual([
+      1,
+      2,
+      undefined,
+    ]);
   });
 
   test('is read by range, and ends where the file ends', async () => {
@@ -115,7 +119,8 @@ describe('a job log', () => {
     const folder = await tempFolder();
     const modes = async (): Promise<number[]> => {
       const found = [];
-      for (const path of ['logs', 'logs/3', 'logs/3/14.1.log']) found.push((await stat(join(folder, path))).mode & 0o7777);
+      for (const path of ['logs', 'logs/3', 'logs/3/14.1.log'])
+        found.push((await stat(join(folder, path))).mode & 0o7777);
       return found;
     };
     await (await openJobLogs(folder).open(3, 14, 1)).close();

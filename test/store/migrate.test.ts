@@ -62,7 +62,8 @@ describe('migrations', () => {
   test('applied by several at once happen once', async () => {
     const path = join(await tempFolder(), 'hearth.db');
     const stores = await Promise.all(Array.from({ length: 4 }, () => openSqliteStore(path)));
-    for (const [index, store] of stores.entries()) expect(await store.recordDelivery(delivery(`d${index}`), head())).toBe('new');
+    for (const [index, store] of stores.entries())
+      expect(await store.recordDelivery(delivery(`d${index}`), head())).toBe('new');
     for (const store of stores) await store.close();
   });
 
@@ -72,7 +73,9 @@ describe('migrations', () => {
     await migrate(engine, [...migrations, second]);
     await engine.close();
     const before = tablesOf(path);
-    await expect(openSqliteStore(path)).rejects.toThrow(/schema 2, .* up to 1\. Start the newer version .* or restore a backup/);
+    await expect(openSqliteStore(path)).rejects.toThrow(
+      /schema 2, .* up to 1\. Start the newer version .* or restore a backup/,
+    );
     expect(tablesOf(path)).toEqual(before);
   });
 

@@ -15,7 +15,10 @@ test('a job moves along the edges of the table, and every other move throws and 
       const store = await openStore(engine);
       const { jobs } = await runIn(store);
       const { db } = engine.writer;
-      await db.updateTable('jobs').set({ state: from, ...(from === 'finished' ? end : {}) }).execute();
+      await db
+        .updateTable('jobs')
+        .set({ state: from, ...(from === 'finished' ? end : {}) })
+        .execute();
       const before = await db.selectFrom('jobs').selectAll().execute();
       const move = moveJob(db, { id: jobs[0]?.id ?? 0, state: from, attempt: 0 }, to, to === 'finished' ? end : {});
       if (mayMove(from, to)) {

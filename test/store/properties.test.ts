@@ -9,7 +9,20 @@ import type { Engine } from '../../src/store/engine.ts';
 import type { JobRow, RunRow, StatusRow } from '../../src/store/schema.ts';
 import { openSqliteEngine } from '../../src/store/sqlite.ts';
 import { openStore } from '../../src/store/store.ts';
-import { at, byAda, evidence, failed, head, intakeIn, passed, plan, planned, shaA, shaB, superseded } from './support.ts';
+import {
+  at,
+  byAda,
+  evidence,
+  failed,
+  head,
+  intakeIn,
+  passed,
+  plan,
+  planned,
+  shaA,
+  shaB,
+  superseded,
+} from './support.ts';
 
 interface World {
   readonly store: Store;
@@ -25,7 +38,12 @@ function step(name: string, run: Step['run']): Step {
   return { name, run };
 }
 
-const endings: readonly Outcome[] = [superseded, byAda, failed, { result: 'error', reason: 'lost_slot', message: 'the slot died' }];
+const endings: readonly Outcome[] = [
+  superseded,
+  byAda,
+  failed,
+  { result: 'error', reason: 'lost_slot', message: 'the slot died' },
+];
 const id = fc.integer({ min: 1, max: 12 });
 const attempt = fc.integer({ min: 0, max: 2 });
 const jobLists: readonly Parameters<typeof planned>[0][] = [
@@ -50,7 +68,11 @@ const push = fc
     step(`push ${JSON.stringify({ jobs, end, change })}`, async ({ store, seconds }) => {
       const intake = await intakeIn(store, head({ sha: change.sha }));
       const isKnown = end !== null && (await store.findRun(end)) !== undefined;
-      await store.applyPlan(intake, plan([planned(jobs, change)], { ends: isKnown ? [{ run: end, outcome: superseded }] : [] }), at(seconds));
+      await store.applyPlan(
+        intake,
+        plan([planned(jobs, change)], { ends: isKnown ? [{ run: end, outcome: superseded }] : [] }),
+        at(seconds),
+      );
     }),
   );
 
@@ -63,7 +85,12 @@ const schedule = fc.constantFrom(20, 500).map((lease) =>
 
 /** Decisions as a scheduler might make them from a snapshot that is long out of date. */
 const misschedule = fc
-  .record({ job: id, attempt, action: fc.constantFrom('queue', 'claim', 'finish'), outcome: fc.constantFrom(...endings) })
+  .record({
+    job: id,
+    attempt,
+    action: fc.constantFrom('queue', 'claim', 'finish'),
+    outcome: fc.constantFrom(...endings),
+  })
   .map(({ job, attempt: number, action, outcome }) =>
     step(`${action} ${job} attempt ${number}`, ({ store, seconds }) => {
       const key = { job, attempt: number };
@@ -84,7 +111,9 @@ const finish = fc
 const cancel = fc
   .record({ run: id, job: fc.constantFrom(null, 'a', 'b'), outcome: fc.constantFrom(superseded, byAda) })
   .map(({ run, job, outcome }) =>
-    step(`cancel ${run} ${job ?? ''} as ${outcome.reason}`, ({ store, seconds }) => store.cancel(run, job, outcome, at(seconds))),
+    step(`cancel ${run} ${job ?? ''} as ${outcome.reason}`, ({ store, seconds }) =>
+      store.cancel(run, job, outcome, at(seconds)),
+    ),
   );
 
 const send = fc
@@ -118,9 +147,14 @@ function checkState({ runs, jobs: all, statuses }: Tables): void {
     const own = all.filter((job) => job.run_id === run.id);
     const isOver = own.every((job) => job.state === 'finished');
     expect(run.state === 'finished', `run ${run.id} is over exactly when its jobs are`).toBe(isOver);
-    expect(run.state === 'queued' && own.some((job) => job.attempt > 0), 'a run with a claimed job is not queued').toBe(false);
+    expect(run.state === 'queued' && own.some((job) => job.attempt > 0), 'a run with a claimed job is not queued').toBe(
+      false,
+    );
     if (run.ending !== null) {
-      expect(own.filter((job) => job.state === 'waiting' || job.state === 'queued'), 'nothing waits in a run that ends').toEqual([]);
+      expect(
+        own.filter((job) => job.state === 'waiting' || job.state === 'queued'),
+        'nothing waits in a run that ends',
+      ).toEqual([]);
     }
   }
   const standing = runs.flatMap((run) => run.dedupe ?? []);
@@ -132,8 +166,11 @@ function checkState({ runs, jobs: all, statuses }: Tables): void {
   }
   for (const status of statuses) {
     const run = runs.find((one) => one.id === status.run_id);
-    const subject = status.job === null ? run : all.find((job) => job.run_id === status.run_id && job.name === status.job);
-    expect(status.state === 'pending', `${status.context} is pending exactly while it is unfinished`).toBe(subject?.state !== 'finished');
+    const subject =
+      status.job === null ? run : all.find((job) => job.run_id === status.run_id && job.name === status.job);
+    expect(status.state === 'pending', `${status.context} is pending exactly while it is unfinished`).toBe(
+      subject?.state !== 'finished',
+    );
     expect(run?.reported, 'a run that is recorded only says nothing').toBe(1);
   }
 }
@@ -148,7 +185,8 @@ function checkChange(before: Tables, after: Tables): void {
   }
   for (const old of before.runs) {
     const run = after.runs.find((one) => one.id === old.id);
-    if (old.state === 'finished') expect({ ...run, pr_number: null }, 'a finished run stays as it is').toEqual({ ...old, pr_number: null });
+    if (old.state === 'finished')
+      expect({ ...run, pr_number: null }, 'a finished run stays as it is').toEqual({ ...old, pr_number: null });
     if (old.ending !== null) expect(run?.ending, 'first cause wins').toBe(old.ending);
   }
   for (const old of before.statuses) {
@@ -156,7 +194,8 @@ function checkChange(before: Tables, after: Tables): void {
     expect(status?.version).toBeGreaterThanOrEqual(old.version);
     expect(status?.sent_version).toBeGreaterThanOrEqual(old.sent_version);
     expect(status?.run_id, 'a context never goes back to an older run').toBeGreaterThanOrEqual(old.run_id);
-    const changed = status?.state !== old.state || status.description !== old.description || status.run_id !== old.run_id;
+    const changed =
+      status?.state !== old.state || status.description !== old.description || status.run_id !== old.run_id;
     expect(status?.version !== old.version, 'a version grows exactly with a change').toBe(changed);
     if (status?.run_id === old.run_id && old.state !== 'pending') {
       expect(status.state, 'no pending after a final within a run').not.toBe('pending');
@@ -166,20 +205,23 @@ function checkChange(before: Tables, after: Tables): void {
 
 test('random histories break none of the rules of runs, jobs and statuses', { timeout: 120_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.oneof(push, schedule, misschedule, finish, cancel, send), { minLength: 8, maxLength: 40 }), async (steps) => {
-      const engine = await openSqliteEngine(':memory:');
-      const world: World = { store: await openStore(engine), seconds: 10 };
-      let before = await tablesOf(engine);
-      for (const { run } of steps) {
-        world.seconds += 15;
-        await run(world);
-        const after = await tablesOf(engine);
-        checkChange(before, after);
-        checkState(after);
-        before = after;
-      }
-      await world.store.close();
-    }),
+    fc.asyncProperty(
+      fc.array(fc.oneof(push, schedule, misschedule, finish, cancel, send), { minLength: 8, maxLength: 40 }),
+      async (steps) => {
+        const engine = await openSqliteEngine(':memory:');
+        const world: World = { store: await openStore(engine), seconds: 10 };
+        let before = await tablesOf(engine);
+        for (const { run } of steps) {
+          world.seconds += 15;
+          await run(world);
+          const after = await tablesOf(engine);
+          checkChange(before, after);
+          checkState(after);
+          before = after;
+        }
+        await world.store.close();
+      },
+    ),
     { numRuns: 300 },
   );
 });

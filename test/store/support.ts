@@ -56,7 +56,10 @@ export function jobSpec(name: string, change: Partial<JobSpec> = {}): JobSpec {
 }
 
 /** A run of pipeline `ci` with jobs of these names; the second form gives a job what it waits for. */
-export function planned(jobs: readonly (string | { name: string; waitsFor: string[] })[], change: Partial<PlannedRun> = {}): PlannedRun {
+export function planned(
+  jobs: readonly (string | { name: string; waitsFor: string[] })[],
+  change: Partial<PlannedRun> = {},
+): PlannedRun {
   return {
     pipeline: 'ci',
     repo,
@@ -102,7 +105,11 @@ export async function intakeIn(store: Store, request: IntakeRequest = head()): P
 }
 
 /** Makes one run the way the planner does. */
-export async function runIn(store: Store, run: PlannedRun = planned(['build']), ends: IntakePlan['ends'] = []): Promise<RunWithJobs> {
+export async function runIn(
+  store: Store,
+  run: PlannedRun = planned(['build']),
+  ends: IntakePlan['ends'] = [],
+): Promise<RunWithJobs> {
   const intake = await intakeIn(store, head({ sha: run.sha, trust: run.trust }));
   const [id] = await store.applyPlan(intake, plan([run], { ends }), at(1));
   return findRun(store, id ?? 0);
@@ -142,5 +149,6 @@ export async function desired(store: Store): Promise<Record<string, OutgoingStat
 
 /** The forge takes all that it should be told. */
 export async function sendAll(store: Store): Promise<void> {
-  for (const status of await store.unsentStatuses(at(1e6), 10_000)) await store.statusSent(status.id, status.version, at(10));
+  for (const status of await store.unsentStatuses(at(1e6), 10_000))
+    await store.statusSent(status.id, status.version, at(10));
 }

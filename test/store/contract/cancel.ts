@@ -1,6 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
-import { at, byAda, claimIn, evidence, findRun, finishIn, jobIn, passed, planned, runIn, superseded } from '../support.ts';
+import {
+  at,
+  byAda,
+  claimIn,
+  evidence,
+  findRun,
+  finishIn,
+  jobIn,
+  passed,
+  planned,
+  runIn,
+  superseded,
+} from '../support.ts';
 
 export function cancelContract(open: OpenEmptyStore): void {
   describe('cancelling', () => {
@@ -28,7 +40,11 @@ export function cancelContract(open: OpenEmptyStore): void {
     test('one queued job ends that job alone', async () => {
       const { run } = await runIn(store(), planned(['build', 'lint']));
       expect(await store().cancel(run.id, 'lint', byAda, at(3))).toBe('cancelled');
-      expect(await jobIn(store(), run.id, 'lint')).toMatchObject({ state: 'finished', outcome: byAda, timings: { finishedAt: at(3) } });
+      expect(await jobIn(store(), run.id, 'lint')).toMatchObject({
+        state: 'finished',
+        outcome: byAda,
+        timings: { finishedAt: at(3) },
+      });
       expect(await jobIn(store(), run.id, 'build')).toMatchObject({ state: 'waiting' });
       expect((await findRun(store(), run.id)).run).toMatchObject({ state: 'queued', ending: null });
     });
@@ -37,7 +53,10 @@ export function cancelContract(open: OpenEmptyStore): void {
       const { run } = await runIn(store(), planned(['build', 'lint']));
       await finishIn(store(), run.id, 'build');
       await store().cancel(run.id, 'lint', byAda, at(6));
-      expect((await findRun(store(), run.id)).run).toMatchObject({ state: 'finished', outcome: { result: 'cancelled' } });
+      expect((await findRun(store(), run.id)).run).toMatchObject({
+        state: 'finished',
+        outcome: { result: 'cancelled' },
+      });
     });
 
     test('one running job stops that job alone, and its first cause wins', async () => {

@@ -13,7 +13,9 @@ export function intakeContract(open: OpenEmptyStore): void {
     });
 
     test('is new once when it arrives many times at once', async () => {
-      const answers = await Promise.all(Array.from({ length: 20 }, () => store().recordDelivery(delivery('d1'), head())));
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, () => store().recordDelivery(delivery('d1'), head())),
+      );
       expect(answers.filter((answer) => answer === 'new')).toHaveLength(1);
       expect(await store().unplannedIntakes(at(0), 10)).toHaveLength(1);
     });
@@ -33,7 +35,9 @@ export function intakeContract(open: OpenEmptyStore): void {
     });
 
     test('that was not accepted cannot ask for work', async () => {
-      await expect(store().recordDelivery(delivery('d1', { verdict: 'rejected' }), head())).rejects.toThrow('must not ask for work');
+      await expect(store().recordDelivery(delivery('d1', { verdict: 'rejected' }), head())).rejects.toThrow(
+        'must not ask for work',
+      );
       expect(await store().recordDelivery(delivery('d1'), head())).toBe('new');
     });
   });
@@ -97,7 +101,10 @@ export function intakeContract(open: OpenEmptyStore): void {
 
     test('knows the live runs of its repository and no others', async () => {
       const live = await runIn(store());
-      await runIn(store(), planned([], { pipeline: 'over', outcome: { result: 'skipped', reason: 'no_pipeline', message: 'none' } }));
+      await runIn(
+        store(),
+        planned([], { pipeline: 'over', outcome: { result: 'skipped', reason: 'no_pipeline', message: 'none' } }),
+      );
       await runIn(store(), planned(['build'], { repo: { ...repo, id: 8 } }));
       const { live: found } = await store().lineOfIntake(await intakeIn(store()));
       expect(found).toEqual([live.run]);

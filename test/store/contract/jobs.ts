@@ -14,11 +14,21 @@ export function jobContract(open: OpenEmptyStore): void {
       const { run, jobs } = await runIn(store());
       const job = jobs[0]?.id ?? 0;
       expect(await store().apply([{ job, attempt: 0, action: 'queue' }], at(2))).toBe(1);
-      expect(await jobIn(store(), run.id, 'build')).toMatchObject({ state: 'queued', attempt: 0, timings: { queuedAt: at(2) } });
-      expect((await findRun(store(), run.id)).run.state).toBe('queued');
-      expect(await store().apply([{ job, attempt: 0, action: 'claim', worker: 'w', leaseUntil: at(60) }], at(3))).toBe(1);
       expect(await jobIn(store(), run.id, 'build')).toMatchObject({
-        state: 'running', attempt: 1, worker: 'w', leaseUntil: at(60), timings: { queuedAt: at(2), claimedAt: at(3), startedAt: null },
+        state: 'queued',
+        attempt: 0,
+        timings: { queuedAt: at(2) },
+      });
+      expect((await findRun(store(), run.id)).run.state).toBe('queued');
+      expect(await store().apply([{ job, attempt: 0, action: 'claim', worker: 'w', leaseUntil: at(60) }], at(3))).toBe(
+        1,
+      );
+      expect(await jobIn(store(), run.id, 'build')).toMatchObject({
+        state: 'running',
+        attempt: 1,
+        worker: 'w',
+        leaseUntil: at(60),
+        timings: { queuedAt: at(2), claimedAt: at(3), startedAt: null },
       });
       expect((await findRun(store(), run.id)).run.state).toBe('running');
     });
@@ -44,7 +54,9 @@ export function jobContract(open: OpenEmptyStore): void {
       const { run, jobs } = await runIn(store());
       const key = { job: jobs[0]?.id ?? 0, attempt: 0 };
       await store().apply([{ ...key, action: 'queue' }], at(2));
-      const claims = ['v', 'w'].map((worker) => store().apply([{ ...key, action: 'claim', worker, leaseUntil: at(60) }], at(3)));
+      const claims = ['v', 'w'].map((worker) =>
+        store().apply([{ ...key, action: 'claim', worker, leaseUntil: at(60) }], at(3)),
+      );
       expect((await Promise.all(claims)).sort()).toEqual([0, 1]);
       expect((await jobIn(store(), run.id, 'build')).attempt).toBe(1);
     });
@@ -54,9 +66,15 @@ export function jobContract(open: OpenEmptyStore): void {
       await finishIn(store(), run.id, 'build', failed);
       const job = await jobIn(store(), run.id, 'test');
       expect(await store().apply([{ job: job.id, attempt: 0, action: 'finish', outcome: notRun }], at(6))).toBe(1);
-      expect(await jobIn(store(), run.id, 'test')).toMatchObject({ state: 'finished', outcome: notRun, timings: { finishedAt: at(6) } });
+      expect(await jobIn(store(), run.id, 'test')).toMatchObject({
+        state: 'finished',
+        outcome: notRun,
+        timings: { finishedAt: at(6) },
+      });
       expect((await findRun(store(), run.id)).run).toMatchObject({
-        state: 'finished', outcome: { result: 'failure', message: 'build: exit 3' }, finishedAt: at(6),
+        state: 'finished',
+        outcome: { result: 'failure', message: 'build: exit 3' },
+        finishedAt: at(6),
       });
     });
 
@@ -73,7 +91,9 @@ export function jobContract(open: OpenEmptyStore): void {
     test('cannot make a job a success', async () => {
       const { run } = await runIn(store());
       const job = await claimIn(store(), run.id, 'build');
-      await expect(store().apply([{ job: job.id, attempt: 1, action: 'finish', outcome: passed }], at(4))).rejects.toThrow('without evidence');
+      await expect(
+        store().apply([{ job: job.id, attempt: 1, action: 'finish', outcome: passed }], at(4)),
+      ).rejects.toThrow('without evidence');
       expect((await jobIn(store(), run.id, 'build')).state).toBe('running');
     });
 
@@ -81,7 +101,9 @@ export function jobContract(open: OpenEmptyStore): void {
       const { run, jobs } = await runIn(store(), planned(['build'], { trust: 'T4' }));
       const key = { job: jobs[0]?.id ?? 0, attempt: 0 };
       await store().apply([{ ...key, action: 'queue' }], at(2));
-      await expect(store().apply([{ ...key, action: 'claim', worker: 'w', leaseUntil: at(60) }], at(3))).rejects.toThrow('nobody approved');
+      await expect(
+        store().apply([{ ...key, action: 'claim', worker: 'w', leaseUntil: at(60) }], at(3)),
+      ).rejects.toThrow('nobody approved');
       expect((await findRun(store(), run.id)).run.state).toBe('queued');
     });
   });
@@ -114,7 +136,12 @@ export function jobContract(open: OpenEmptyStore): void {
       expect(await store().finishJob(job.id, 1, failed, evidence, at(6))).toBe(false);
       expect(await store().jobStarted(job.id, 1, at(6))).toBe(false);
       expect(await jobIn(store(), run.id, 'build')).toMatchObject({
-        state: 'finished', outcome: passed, evidence, leaseUntil: null, worker: 'w', timings: { finishedAt: at(5) },
+        state: 'finished',
+        outcome: passed,
+        evidence,
+        leaseUntil: null,
+        worker: 'w',
+        timings: { finishedAt: at(5) },
       });
     });
 
@@ -141,12 +168,17 @@ export function jobContract(open: OpenEmptyStore): void {
       expect((await findRun(store(), run.id)).run).toMatchObject({ state: 'running', outcome: null });
       await finishIn(store(), run.id, 'lint');
       expect((await findRun(store(), run.id)).run).toMatchObject({
-        state: 'finished', outcome: { result: 'success', message: '2 jobs passed' }, finishedAt: at(5),
+        state: 'finished',
+        outcome: { result: 'success', message: '2 jobs passed' },
+        finishedAt: at(5),
       });
     });
 
     test('without jobs is over at once and says so', async () => {
-      expect((await runIn(store(), planned([]))).run).toMatchObject({ state: 'finished', outcome: { result: 'skipped' } });
+      expect((await runIn(store(), planned([]))).run).toMatchObject({
+        state: 'finished',
+        outcome: { result: 'skipped' },
+      });
     });
   });
 }

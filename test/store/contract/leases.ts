@@ -77,7 +77,9 @@ export function leaseContract(open: OpenEmptyStore): void {
     });
 
     test('has one owner when many ask at once', async () => {
-      const answers = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store().holdRole('planner', owner, at(10), at(0))));
+      const answers = await Promise.all(
+        ['a', 'b', 'c', 'd'].map((owner) => store().holdRole('planner', owner, at(10), at(0))),
+      );
       expect(answers.filter(Boolean)).toHaveLength(1);
     });
   });

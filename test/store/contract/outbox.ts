@@ -12,7 +12,11 @@ export function outboxContract(open: OpenEmptyStore): void {
       await runIn(store(), planned(['build'], { sha: shaB }));
       await finishIn(store(), first.run.id, 'build');
       await finishIn(store(), first.run.id, 'lint', failed);
-      const order = (await store().unsentStatuses(at(9), 10)).map((status) => [status.rank, status.context, status.sha[0]]);
+      const order = (await store().unsentStatuses(at(9), 10)).map((status) => [
+        status.rank,
+        status.context,
+        status.sha[0],
+      ]);
       expect(order).toEqual([
         [0, 'hearth/ci', 'a'],
         [1, 'hearth/ci/lint', 'a'],

@@ -1,7 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import type { RunFilter, RunPage } from '../../../src/core/ports.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
-import { at, byAda, claimIn, findRun, finishIn, intakeIn, planned, repo, runIn, shaA, shaB, superseded } from '../support.ts';
+import {
+  at,
+  byAda,
+  claimIn,
+  findRun,
+  finishIn,
+  intakeIn,
+  planned,
+  repo,
+  runIn,
+  shaA,
+  shaB,
+  superseded,
+} from '../support.ts';
 
 export function readContract(open: OpenEmptyStore): void {
   describe('the snapshot', () => {
@@ -27,7 +40,8 @@ export function readContract(open: OpenEmptyStore): void {
 
     test('comes newest first, page by page, and ends', async () => {
       const ids: number[] = [];
-      for (const pipeline of ['a', 'b', 'c', 'd', 'e']) ids.unshift((await runIn(store(), planned(['build'], { pipeline }))).run.id);
+      for (const pipeline of ['a', 'b', 'c', 'd', 'e'])
+        ids.unshift((await runIn(store(), planned(['build'], { pipeline }))).run.id);
       const first = await store().listRuns({}, 2, null);
       const second = await store().listRuns({}, 2, first.next);
       const third = await store().listRuns({}, 2, second.next);
@@ -46,10 +60,22 @@ export function readContract(open: OpenEmptyStore): void {
 
     test('is filtered by repository, branch, commit and state, and by any of them together', async () => {
       const topic = await runIn(store());
-      const main = await runIn(store(), planned(['build'], { line: '7:refs/heads/main', ref: 'refs/heads/main', sha: shaB }));
-      const tag = await runIn(store(), planned(['build'], { line: '7:refs/tags/v1', ref: 'refs/tags/v1', pipeline: 'release' }));
-      const fork = await runIn(store(), planned(['build'], { line: '99:refs/heads/main', ref: 'refs/pull/3/head', pipeline: 'pr' }));
-      const other = await runIn(store(), planned(['build'], { repo: { id: 8, owner: 'acme', name: 'boat' }, line: '8:refs/heads/main' }));
+      const main = await runIn(
+        store(),
+        planned(['build'], { line: '7:refs/heads/main', ref: 'refs/heads/main', sha: shaB }),
+      );
+      const tag = await runIn(
+        store(),
+        planned(['build'], { line: '7:refs/tags/v1', ref: 'refs/tags/v1', pipeline: 'release' }),
+      );
+      const fork = await runIn(
+        store(),
+        planned(['build'], { line: '99:refs/heads/main', ref: 'refs/pull/3/head', pipeline: 'pr' }),
+      );
+      const other = await runIn(
+        store(),
+        planned(['build'], { repo: { id: 8, owner: 'acme', name: 'boat' }, line: '8:refs/heads/main' }),
+      );
       await finishIn(store(), main.run.id, 'build');
       await claimIn(store(), topic.run.id, 'build');
       const list = async (filter: RunFilter) => idsOf(await store().listRuns(filter, 10, null));
@@ -116,8 +142,15 @@ export function readContract(open: OpenEmptyStore): void {
 
     test('of an empty store are zero', async () => {
       expect(await store().counts()).toEqual({
-        activeRuns: 0, queuedJobs: 0, oldestQueuedAt: null, unplanned: 0, unsentStatuses: 0, deadStatuses: 0,
-        lastSuccessAt: null, firstRunAt: null, workers: [],
+        activeRuns: 0,
+        queuedJobs: 0,
+        oldestQueuedAt: null,
+        unplanned: 0,
+        unsentStatuses: 0,
+        deadStatuses: 0,
+        lastSuccessAt: null,
+        firstRunAt: null,
+        workers: [],
       });
     });
 
@@ -125,12 +158,19 @@ export function readContract(open: OpenEmptyStore): void {
       const green = await runIn(store(), planned(['build'], { pipeline: 'green' }));
       await finishIn(store(), green.run.id, 'build');
       const { jobs } = await runIn(store(), planned(['build', 'lint']));
-      for (const [index, job] of jobs.entries()) await store().apply([{ job: job.id, attempt: 0, action: 'queue' }], at(20 + index));
+      for (const [index, job] of jobs.entries())
+        await store().apply([{ job: job.id, attempt: 0, action: 'queue' }], at(20 + index));
       const cancelled = await runIn(store(), planned(['build'], { pipeline: 'cancelled' }));
       await store().cancel(cancelled.run.id, null, byAda, at(30));
       await intakeIn(store());
       expect(await store().counts()).toMatchObject({
-        activeRuns: 1, queuedJobs: 2, oldestQueuedAt: at(20), unplanned: 1, unsentStatuses: 7, lastSuccessAt: at(5), firstRunAt: at(1),
+        activeRuns: 1,
+        queuedJobs: 2,
+        oldestQueuedAt: at(20),
+        unplanned: 1,
+        unsentStatuses: 7,
+        lastSuccessAt: at(5),
+        firstRunAt: at(1),
       });
     });
 

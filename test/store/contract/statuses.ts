@@ -2,7 +2,19 @@ import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/core/outcome.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import {
-  at, byAda, claimIn, desired, failed, finishIn, planned, repo, runIn, sendAll, shaA, shaB, superseded,
+  at,
+  byAda,
+  claimIn,
+  desired,
+  failed,
+  finishIn,
+  planned,
+  repo,
+  runIn,
+  sendAll,
+  shaA,
+  shaB,
+  superseded,
 } from '../support.ts';
 
 const broken: Outcome = { result: 'error', reason: 'config', message: 'ci.yml:3:1: unknown key' };
@@ -16,8 +28,18 @@ export function statusContract(open: OpenEmptyStore): void {
       const statuses = await desired(store());
       expect(Object.keys(statuses).sort()).toEqual(['hearth/ci', 'hearth/ci/build', 'hearth/ci/lint']);
       expect(statuses['hearth/ci/build']).toEqual({
-        id: statuses['hearth/ci/build']?.id, version: 1, repo, sha: shaA, runId: run.id, job: 'build',
-        context: 'hearth/ci/build', state: 'pending', description: 'queued', rank: 4, failures: 0, desiredAt: at(1),
+        id: statuses['hearth/ci/build']?.id,
+        version: 1,
+        repo,
+        sha: shaA,
+        runId: run.id,
+        job: 'build',
+        context: 'hearth/ci/build',
+        state: 'pending',
+        description: 'queued',
+        rank: 4,
+        failures: 0,
+        desiredAt: at(1),
       });
       expect(statuses['hearth/ci']).toMatchObject({ job: null, rank: 2 });
     });
@@ -57,7 +79,9 @@ export function statusContract(open: OpenEmptyStore): void {
 
     test('of a run that was over before it began are final at once', async () => {
       await runIn(store(), planned([], { outcome: broken }));
-      expect(await desired(store())).toMatchObject({ 'hearth/ci': { state: 'error', description: broken.message, version: 1 } });
+      expect(await desired(store())).toMatchObject({
+        'hearth/ci': { state: 'error', description: broken.message, version: 1 },
+      });
     });
 
     test('are none for a run that is recorded only', async () => {
@@ -70,7 +94,9 @@ export function statusContract(open: OpenEmptyStore): void {
       const { run } = await runIn(store(), planned(['build', 'lint']));
       await store().cancel(run.id, null, byAda, at(3));
       const statuses = Object.values(await desired(store()));
-      expect(statuses.map((status) => [status.state, status.description])).toEqual(Array(3).fill(['error', 'cancelled by ada']));
+      expect(statuses.map((status) => [status.state, status.description])).toEqual(
+        Array(3).fill(['error', 'cancelled by ada']),
+      );
     });
 
     test('start over as pending for a newer run of the same commit', async () => {
@@ -87,7 +113,9 @@ export function statusContract(open: OpenEmptyStore): void {
     test('are not taken back by an older run that ends later', async () => {
       const old = await runIn(store());
       const job = await claimIn(store(), old.run.id, 'build');
-      await runIn(store(), planned(['build'], { sha: shaB, reported: false }), [{ run: old.run.id, outcome: superseded }]);
+      await runIn(store(), planned(['build'], { sha: shaB, reported: false }), [
+        { run: old.run.id, outcome: superseded },
+      ]);
       const again = await runIn(store());
       await finishIn(store(), again.run.id, 'build');
       const before = await desired(store());
