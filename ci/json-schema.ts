@@ -8,4 +8,7 @@ const page = join(docs, 'pipeline-file.md');
 const [before, , after] = readFileSync(page, 'utf8').split(/<!-- keys: .*? -->\n|<!-- end of keys -->\n/);
 
 writeFileSync(join(docs, 'pipeline.schema.json'), `${JSON.stringify(pipelineJsonSchema(), null, 2)}\n`);
-writeFileSync(page, `${before}<!-- keys: written by ci/json-schema.ts -->\n${keyTable()}\n<!-- end of keys -->\n${after}`);
+writeFileSync(
+  page,
+  `${before}<!-- keys: written by ci/json-schema.ts -->\n${keyTable()}\n<!-- end of keys -->\n${after}`,
+);

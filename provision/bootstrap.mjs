@@ -4,18 +4,18 @@
 // from 18 on. Exit code: the first program's that is not 0; 1 when packages could not be installed; 2 for wrong usage.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const node = join(modules, '.bin', 'node');
+const nodeProgram = join(modules, `node-${process.platform}-${process.arch}`, 'bin', 'node');
 const stampFile = join(modules, '.hearth-installed');
-const lockHash = createHash('sha256')
-  .update(readFileSync(join(root, 'package-lock.json')))
-  .digest('hex');
+const lockText = readFileSync(join(root, 'package-lock.json'), 'utf8');
+const lockHash = createHash('sha256').update(lockText).digest('hex');
 
 const eslint = ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'];
 const prettier = ['node_modules/prettier/bin/prettier.cjs', '.', '--log-level', 'warn'];
@@ -45,7 +45,7 @@ if (programs === undefined) {
 }
 
 // Every start of the command would otherwise read as "packages changed" while somebody edits the lock file.
-const upToDate = () => existsSync(node) && (task === 'hearth' || installedHash() === lockHash);
+const upToDate = () => (task === 'hearth' || installedHash() === lockHash) && linkNode();
 if (!upToDate()) await installOnce();
 for (const [index, program] of programs.entries()) {
   const code = await runToEnd(node, index === programs.length - 1 ? [...program, ...args] : program);
@@ -53,7 +53,32 @@ for (const [index, program] of programs.entries()) {
 }
 
 function installedHash() {
-  return existsSync(stampFile) ? readFileSync(stampFile, 'utf8').trim() : undefined;
+  if (existsSync(stampFile)) return readFileSync(stampFile, 'utf8').trim();
+  return installedByNpm() ? lockHash : undefined;
+}
+
+/** Whether somebody ran `npm ci` by hand: npm writes down what it installed as its last act. */
+function installedByNpm() {
+  const hiddenLock = join(modules, '.package-lock.json');
+  if (!existsSync(hiddenLock)) return false;
+  const installed = JSON.parse(readFileSync(hiddenLock, 'utf8')).packages;
+  const wanted = JSON.parse(lockText).packages;
+  const same = (path) => installed[path]?.integrity === wanted[path]?.integrity;
+  const needed = Object.keys(wanted).filter((path) => path !== '' && isFor(wanted[path]));
+  return needed.every((path) => path in installed && same(path)) && Object.keys(installed).every(same);
+}
+
+/** Whether a package of the lock file belongs on this machine; one for glibc counts everywhere but on musl. */
+function isFor({ os, cpu, libc, optional }) {
+  const names = (list, word) => list === undefined || [list].flat().includes(word);
+  const mine = names(os, process.platform) && names(cpu, process.arch) && names(libc, 'glibc');
+  return mine && (!optional || os !== undefined);
+}
+
+/** npm before 10 takes the link away with the package of the other architecture; without it no script finds Node 24. */
+function linkNode() {
+  if (!existsSync(node) && existsSync(nodeProgram)) symlinkSync(relative(dirname(node), nodeProgram), node);
+  return existsSync(node);
 }
 
 /** Two commands started together must not both rewrite node_modules; the later one waits and then finds it done. */
@@ -93,15 +118,13 @@ function holderIsAlive(lockFile) {
 async function install() {
   const startedAt = performance.now();
   process.stderr.write('hearth set-up: packages: npm ci … ');
-  const npmScript = process.env['npm_execpath'] ?? '';
-  // The Node that runs npm, not the one in node_modules, which npm ci is about to remove.
-  const [command, first] = npmScript.endsWith('.js')
-    ? [process.env['npm_node_execpath'] ?? process.execPath, [npmScript]]
-    : ['npm', []];
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { code, output } = await capture(command, [...first, 'ci', ...options]);
+  let { code, output } = await npmCi(process.execPath);
+  // npm leaves out optional packages that do not support the Node it runs on, and some here are the only way to work.
+  if (code === 0 && isOld(process.versions.node) && existsSync(nodeProgram)) {
+    ({ code, output } = await npmCi(nodeProgram));
+  }
   const elapsed = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
-  if (code === 0 && existsSync(node)) {
+  if (code === 0 && linkNode()) {
     writeFileSync(stampFile, `${lockHash}\n`);
     process.stderr.write(`${elapsed}\n`);
     return;
@@ -116,9 +139,22 @@ async function install() {
   process.exit(1);
 }
 
-function capture(command, commandArgs) {
+function isOld(version) {
+  const [major, minor] = version.split('.').map(Number);
+  return major < 20 || (major === 20 && minor < 19) || major === 21;
+}
+
+function npmCi(nodeForNpm) {
+  const npmScript = process.env['npm_execpath'] ?? '';
+  const [command, first] = npmScript.endsWith('.js') ? [nodeForNpm, [npmScript]] : ['npm', []];
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const path = `${dirname(nodeForNpm)}:${process.env['PATH'] ?? ''}`;
+  return capture(command, [...first, 'ci', ...options], { ...process.env, PATH: path });
+}
+
+function capture(command, commandArgs, env) {
   return new Promise((resolve) => {
-    const child = spawn(command, commandArgs, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, commandArgs, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout.on('data', (chunk) => (output += chunk));
     child.stderr.on('data', (chunk) => (output += chunk));

@@ -88,7 +88,11 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
   }
   let server: HttpServer | undefined;
   if (role !== 'worker') {
-    const wake = worker?.wake ?? (() => { nudge(socket); });
+    const wake =
+      worker?.wake ??
+      (() => {
+        nudge(socket);
+      });
     server = opened.use(await startWebSide({ config, store, logs, clock, log, links, nudge: wake }));
   }
   log.info({ role, url: server?.url, data: config.dataDirectory }, 'ready');
@@ -99,7 +103,9 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
 /** The store that the settings name. */
 export async function openConfiguredStore(config: Config): Promise<Store> {
   if (config.secrets.databaseUrl !== null) {
-    throw new Error('PostgreSQL is not supported yet; remove DATABASE_URL and Hearth keeps its state in SQLite in the data folder.');
+    throw new Error(
+      'PostgreSQL is not supported yet; remove DATABASE_URL and Hearth keeps its state in SQLite in the data folder.',
+    );
   }
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   return openSqliteStore(join(config.dataDirectory, 'hearth.db'));
@@ -108,12 +114,15 @@ export async function openConfiguredStore(config: Config): Promise<Store> {
 async function lockOrThrow(side: string, dataDirectory: string): Promise<AsyncDisposable> {
   const lock = await lockInstance(side, dataDirectory);
   if (lock !== undefined) return lock;
-  throw new AlreadyRunning(`Another Hearth ${side} process works on ${dataDirectory}. Stop it first, or set HEARTH_DATA to another folder.`);
+  throw new AlreadyRunning(
+    `Another Hearth ${side} process works on ${dataDirectory}. Stop it first, or set HEARTH_DATA to another folder.`,
+  );
 }
 
 async function readCredential({ github, secrets }: Config): Promise<GithubCredential | null> {
   if (github.credential === null) return null;
-  if (github.credential.kind === 'token') return secrets.githubToken === null ? null : { kind: 'token', token: secrets.githubToken };
+  if (github.credential.kind === 'token')
+    return secrets.githubToken === null ? null : { kind: 'token', token: secrets.githubToken };
   const privateKey = new Secret(await readFile(github.credential.privateKeyFile, 'utf8'));
   return { kind: 'app', appId: github.credential.appId, privateKey };
 }
@@ -121,5 +130,7 @@ async function readCredential({ github, secrets }: Config): Promise<GithubCreden
 /** What this process holds and a job log must never show. */
 function knownSecrets({ secrets }: Config): readonly string[] {
   const { webhook, githubToken, adminToken, databaseUrl, deadmanUrl, notifyUrl, objectsUrl } = secrets;
-  return [...webhook, githubToken, adminToken, databaseUrl, deadmanUrl, notifyUrl, objectsUrl].flatMap((secret) => (secret === null ? [] : [secret.reveal()]));
+  return [...webhook, githubToken, adminToken, databaseUrl, deadmanUrl, notifyUrl, objectsUrl].flatMap((secret) =>
+    secret === null ? [] : [secret.reveal()],
+  );
 }

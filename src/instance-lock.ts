@@ -24,7 +24,9 @@ export async function lockInstance(role: string, dataDirectory: string): Promise
   return {
     async [Symbol.asyncDispose]() {
       await new Promise<void>((resolve) => {
-        server.close(() => { resolve(); });
+        server.close(() => {
+          resolve();
+        });
       });
     },
   };

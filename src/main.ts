@@ -18,14 +18,18 @@ import type { Role } from './daemon.ts';
 const stop = new AbortController();
 let exitCode: ExitCode = exits.good;
 
-process.once('SIGTERM', () => { stop.abort(new Error('SIGTERM')); });
+process.once('SIGTERM', () => {
+  stop.abort(new Error('SIGTERM'));
+});
 process.once('SIGINT', () => {
   stop.abort(new Error('SIGINT'));
   // A second Ctrl-C means: at once.
   process.once('SIGINT', () => process.exit(exits.interrupted));
 });
 // `hearth logs … | head` closes the pipe; that is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exits.good : exits.bad));
+process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === 'EPIPE' ? exits.good : exits.bad),
+);
 
 const program = new Command('hearth')
   .description('Self-hosted CI: push to verdict in seconds, in warm containers on a box you own.')
@@ -39,7 +43,10 @@ for (const [role, text] of [
   ['web', 'Receive pushes, serve logs and API; never touches Docker.'],
   ['worker', 'Plan, schedule and run jobs; opens no port.'],
 ] as const satisfies readonly (readonly [Role, string])[]) {
-  program.command(role).description(text).action(verb((context) => serve(role, context, stop.signal)));
+  program
+    .command(role)
+    .description(text)
+    .action(verb((context) => serve(role, context, stop.signal)));
 }
 
 program
@@ -49,8 +56,20 @@ program
   .option('--only <job>', 'only this job and what it needs (may be repeated)', collect, [])
   .option('--skip <job>', 'without this job and what needs it (may be repeated)', collect, [])
   .option('--pipeline <name>', 'only this pipeline')
-  .action(verb((context, jobs: string[], options: { needs?: boolean; only: string[]; skip: string[]; pipeline?: string }) =>
-    run({ jobs, needs: options.needs === true, only: options.only, skip: options.skip, ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }) }, context)));
+  .action(
+    verb((context, jobs: string[], options: { needs?: boolean; only: string[]; skip: string[]; pipeline?: string }) =>
+      run(
+        {
+          jobs,
+          needs: options.needs === true,
+          only: options.only,
+          skip: options.skip,
+          ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
+        },
+        context,
+      ),
+    ),
+  );
 
 program
   .command('lint [files...]')
@@ -62,9 +81,16 @@ program
   .description('Show what would run, level by level.')
   .addOption(new Option('--event <name>', 'the event').choices(['push', 'pull_request']).default('push'))
   .option('--branch <name>', 'branch of the push, or base of the pull request', 'main')
-  .action(verb((context, options: { event: 'push' | 'pull_request'; branch: string }) => preview({ ...forPipelines(context), ...options })));
+  .action(
+    verb((context, options: { event: 'push' | 'pull_request'; branch: string }) =>
+      preview({ ...forPipelines(context), ...options }),
+    ),
+  );
 
-program.command('list').description('List pipelines and their jobs.').action(verb((context) => list(forPipelines(context))));
+program
+  .command('list')
+  .description('List pipelines and their jobs.')
+  .action(verb((context) => list(forPipelines(context))));
 
 program
   .command('runs')
@@ -73,7 +99,11 @@ program
   .option('--branch <name>')
   .addOption(new Option('--state <state>').choices(['queued', 'running', 'finished']))
   .option('--limit <n>', 'at most so many (1 to 100)', wholeNumber, 20)
-  .action(verb((context, options: { repo?: string; branch?: string; state?: string; limit: number }) => runs(options, context)));
+  .action(
+    verb((context, options: { repo?: string; branch?: string; state?: string; limit: number }) =>
+      runs(options, context),
+    ),
+  );
 
 program
   .command('logs <sha|run>')
@@ -81,8 +111,19 @@ program
   .option('-f, --follow', 'go on until the jobs have ended')
   .option('--failed', 'only of jobs that did not succeed')
   .option('--job <name>', 'only of this job')
-  .action(verb((context, target: string, options: { follow?: boolean; failed?: boolean; job?: string }) =>
-    logs(target, { follow: options.follow === true, failed: options.failed === true, ...(options.job === undefined ? {} : { job: options.job }) }, context)));
+  .action(
+    verb((context, target: string, options: { follow?: boolean; failed?: boolean; job?: string }) =>
+      logs(
+        target,
+        {
+          follow: options.follow === true,
+          failed: options.failed === true,
+          ...(options.job === undefined ? {} : { job: options.job }),
+        },
+        context,
+      ),
+    ),
+  );
 
 program
   .command('cancel <run> [job]')
@@ -92,7 +133,9 @@ program
 program.command('doctor').description('Look at what a run needs on this machine.').action(verb(doctor));
 
 /** Gives a verb its context and keeps its exit code. commander passes the verb's own arguments first. */
-function verb<A extends unknown[]>(act: (context: VerbContext, ...args: A) => Promise<ExitCode>): (...args: A) => Promise<void> {
+function verb<A extends unknown[]>(
+  act: (context: VerbContext, ...args: A) => Promise<ExitCode>,
+): (...args: A) => Promise<void> {
   return async (...args) => {
     const { C, o } = program.opts<{ C: string; o: string }>();
     const context: VerbContext = {
@@ -118,7 +161,13 @@ function verb<A extends unknown[]>(act: (context: VerbContext, ...args: A) => Pr
 
 /** What the verbs over the working tree's own files want. */
 function forPipelines({ cwd, json, write }: VerbContext): { cwd: string; json: boolean; out: (line: string) => void } {
-  return { cwd, json, out: (line) => { write(`${line}\n`); } };
+  return {
+    cwd,
+    json,
+    out: (line) => {
+      write(`${line}\n`);
+    },
+  };
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {
@@ -126,7 +175,8 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > 100) throw new InvalidArgumentError('It must be a number from 1 to 100.');
+  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > 100)
+    throw new InvalidArgumentError('It must be a number from 1 to 100.');
   return Number(text);
 }
 

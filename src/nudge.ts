@@ -20,7 +20,9 @@ export async function listenForNudges(path: string, onNudge: () => void): Promis
   return {
     async [Symbol.asyncDispose]() {
       await new Promise<void>((resolve) => {
-        server.close(() => { resolve(); });
+        server.close(() => {
+          resolve();
+        });
       });
     },
   };

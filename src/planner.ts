@@ -22,7 +22,8 @@ export interface PlannerLog {
   warn(fields: object, message: string): void;
 }
 
-type Step = { readonly plan: IntakePlan } | { readonly retryInMs: number; readonly why: string; readonly cause?: unknown };
+type Step =
+  { readonly plan: IntakePlan } | { readonly retryInMs: number; readonly why: string; readonly cause?: unknown };
 
 const BATCH = 100;
 const REPOSITORIES_AT_ONCE = 4;
@@ -70,7 +71,10 @@ async function planInOrder(parts: PlannerParts, intakes: readonly Intake[], sign
     } else {
       const until = new Date(now.getTime() + step.retryInMs);
       await parts.store.postponeIntake(intake, until, step.why);
-      parts.log.warn({ intake: intake.id, repo: fullName(intake.repo), reason: step.why, retryAt: until, err: step.cause }, 'an event is planned later');
+      parts.log.warn(
+        { intake: intake.id, repo: fullName(intake.repo), reason: step.why, retryAt: until, err: step.cause },
+        'an event is planned later',
+      );
       waiting = { until, why: `waits for an earlier event of the repository: ${step.why}` };
     }
   }
@@ -102,17 +106,26 @@ async function planHead(parts: PlannerParts, intake: HeadIntake): Promise<Step> 
   if (verdict.kind === 'stale') {
     // Nothing newer was received: perhaps GitHub answered from a replica that does not know this push yet. Ask again once.
     const isNewestReceived = newestSeen === null || newestSeen.id <= intake.id;
-    if (isNewestReceived && intake.tries === 0) return { retryInMs: FIRST_RETRY_MS, why: `the forge reports the head ${verdict.newerSha.slice(0, 7)}; asking once more` };
+    if (isNewestReceived && intake.tries === 0)
+      return {
+        retryInMs: FIRST_RETRY_MS,
+        why: `the forge reports the head ${verdict.newerSha.slice(0, 7)}; asking once more`,
+      };
     return { plan: planStale(intake, await readPipelines(git, repo, sha), verdict.newerSha) };
   }
   const found = await readPipelines(git, repo, sha);
   if (found.length > 0) return { plan: planNewest(intake, found, verdict.ends) };
   const expected = await pipelinesOfDefaultBranch(git, intake);
-  return expected.ok ? { plan: planNone(intake, expected.value, verdict.ends) } : stepFor(parts, intake, expected.problem);
+  return expected.ok
+    ? { plan: planNone(intake, expected.value, verdict.ends) }
+    : stepFor(parts, intake, expected.problem);
 }
 
 /** What a branch without pipeline files should have had. The default branch itself is its own measure. */
-async function pipelinesOfDefaultBranch(git: Git, intake: HeadIntake): Promise<Result<readonly FoundPipeline[], GitTrouble>> {
+async function pipelinesOfDefaultBranch(
+  git: Git,
+  intake: HeadIntake,
+): Promise<Result<readonly FoundPipeline[], GitTrouble>> {
   const { repo, sha, headRepoId, headRef, defaultBranch } = intake;
   const ref = `refs/heads/${defaultBranch}`;
   if (headRepoId === repo.id && headRef === ref) return success([]);
@@ -123,16 +136,32 @@ async function pipelinesOfDefaultBranch(git: Git, intake: HeadIntake): Promise<R
 
 function stepFor(parts: PlannerParts, intake: HeadIntake, trouble: GitTrouble): Step {
   const reason = trouble.kind === 'disk' ? 'disk' : 'checkout';
-  if (trouble.kind === 'missing' && intake.tries >= TRIES_FOR_MISSING) return { plan: planTrouble(intake, error(reason, trouble.message)) };
-  return retry(parts, intake, trouble.message, (waited) => ({ plan: planTrouble(intake, error(reason, `gave up after ${waited}: ${trouble.message}`)) }));
+  if (trouble.kind === 'missing' && intake.tries >= TRIES_FOR_MISSING)
+    return { plan: planTrouble(intake, error(reason, trouble.message)) };
+  return retry(parts, intake, trouble.message, (waited) => ({
+    plan: planTrouble(intake, error(reason, `gave up after ${waited}: ${trouble.message}`)),
+  }));
 }
 
-function retry(parts: PlannerParts, intake: Intake, why: string, giveUp: (waited: string) => Step, cause?: unknown): Step {
+function retry(
+  parts: PlannerParts,
+  intake: Intake,
+  why: string,
+  giveUp: (waited: string) => Step,
+  cause?: unknown,
+): Step {
   if (parts.clock.now().getTime() - intake.receivedAt.getTime() >= GIVE_UP_AFTER_MS) {
-    parts.log.warn({ intake: intake.id, repo: fullName(intake.repo), reason: why, err: cause }, 'planning an event was given up');
+    parts.log.warn(
+      { intake: intake.id, repo: fullName(intake.repo), reason: why, err: cause },
+      'planning an event was given up',
+    );
     return giveUp('24 hours');
   }
-  return { retryInMs: Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(intake.tries, 20)), why, ...(cause === undefined ? {} : { cause }) };
+  return {
+    retryInMs: Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(intake.tries, 20)),
+    why,
+    ...(cause === undefined ? {} : { cause }),
+  };
 }
 
 function emergencyPlan(intake: Intake, why: string): IntakePlan {

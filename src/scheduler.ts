@@ -12,7 +12,10 @@ export interface SchedulerParts {
 }
 
 /** One tick. A skip travels one edge per round, so a deep graph takes as many rounds as it has levels. */
-export async function scheduleOnce({ store, clock, leaseMs, onChange }: SchedulerParts, signal: AbortSignal): Promise<void> {
+export async function scheduleOnce(
+  { store, clock, leaseMs, onChange }: SchedulerParts,
+  signal: AbortSignal,
+): Promise<void> {
   let changed = 0;
   while (!signal.aborted) {
     const now = clock.now();

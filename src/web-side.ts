@@ -25,14 +25,23 @@ export interface WebSideParts {
 }
 
 /** Resolves when it listens. */
-export async function startWebSide({ config, store, logs, clock, log, links, nudge }: WebSideParts): Promise<HttpServer> {
+export async function startWebSide({
+  config,
+  store,
+  logs,
+  clock,
+  log,
+  links,
+  nudge,
+}: WebSideParts): Promise<HttpServer> {
   const app = createApp({
     store,
     logs,
     clock,
     links,
     access: { read: config.read, adminToken: config.secrets.adminToken },
-    readDelivery: (headers, body, now) => readDelivery(headers, body, { secrets: config.secrets.webhook, repos: config.repos }, now),
+    readDelivery: (headers, body, now) =>
+      readDelivery(headers, body, { secrets: config.secrets.webhook, repos: config.repos }, now),
     onAccepted: nudge,
     onCancelled: nudge,
     probes: createProbes({

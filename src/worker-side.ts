@@ -106,7 +106,10 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     targetUrl: parts.targetUrl,
     sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(ignoreAbort),
     onTrouble: (trouble, status) => {
-      log.warn({ kind: trouble.kind, reason: trouble.message, sha: status.sha, context: status.context }, 'a status was not taken');
+      log.warn(
+        { kind: trouble.kind, reason: trouble.message, sha: status.sha, context: status.context },
+        'a status was not taken',
+      );
     },
   });
   const plan = createPlanner({ store, git: parts.git, clock, log, onChange: wake });
@@ -122,7 +125,10 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     });
   const loops = [
     ...(parts.plans ? [loop('planner', asLeader(plan))] : []),
-    loop('scheduler', asLeader((signal) => scheduleOnce({ store, clock, leaseMs: LEASE_MS, onChange: wake }, signal))),
+    loop(
+      'scheduler',
+      asLeader((signal) => scheduleOnce({ store, clock, leaseMs: LEASE_MS, onChange: wake }, signal)),
+    ),
     loop('reporter', asLeader(report)),
     loop('worker', async (signal) => {
       if (!recovered.isDone && docker.isUp()) {

@@ -91,7 +91,10 @@ describe('cancelling', () => {
     expect(await rig.store.cancel(id, null, cancelledBy('mona'), new Date())).toBe('cancelled');
     rig.wake();
     expect(await build.stopped).toMatchObject({ reason: 'cancelled_by' });
-    expect(outcomes(await rig.finished(id))).toEqual({ build: 'cancelled/cancelled_by', test: 'cancelled/cancelled_by' });
+    expect(outcomes(await rig.finished(id))).toEqual({
+      build: 'cancelled/cancelled_by',
+      test: 'cancelled/cancelled_by',
+    });
   });
 
   it('one job leaves the others alone', async () => {

@@ -78,7 +78,11 @@ function apiAt(url: string, token: Secret | null): Api {
     } catch (cause) {
       if (init.signal?.aborted === true) throw cause;
       const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-      throw new ApiTrouble(exits.nothing, `No Hearth answers at ${url} (${why}). Is it running, and is HEARTH_URL right?`, { cause });
+      throw new ApiTrouble(
+        exits.nothing,
+        `No Hearth answers at ${url} (${why}). Is it running, and is HEARTH_URL right?`,
+        { cause },
+      );
     }
   };
   return {
@@ -101,7 +105,9 @@ async function localApi(config: Config): Promise<Api> {
     access: { read: 'signed', adminToken: token },
     readDelivery: () => Promise.reject(new Error('deliveries go to the daemon')),
     onAccepted: () => undefined,
-    onCancelled: () => { nudge(join(config.dataDirectory, 'worker.sock')); },
+    onCancelled: () => {
+      nudge(join(config.dataDirectory, 'worker.sock'));
+    },
     probes: [],
     readyNeeds: [],
     sleep: async (ms, signal) => {
@@ -109,7 +115,9 @@ async function localApi(config: Config): Promise<Api> {
         if (!signal.aborted) throw error;
       });
     },
-    onError: (error) => { throw error; },
+    onError: (error) => {
+      throw error;
+    },
   });
   const server = opened.use(await startServer(app, { host: '127.0.0.1', port: 0 }));
   const owned = opened.move();

@@ -8,7 +8,8 @@ export async function cancel(run: string, job: string | undefined, context: Verb
     return exits.usage;
   }
   await using api = await openApi(context);
-  const path = job === undefined ? `/api/v1/runs/${run}/cancel` : `/api/v1/runs/${run}/jobs/${encodeURIComponent(job)}/cancel`;
+  const path =
+    job === undefined ? `/api/v1/runs/${run}/cancel` : `/api/v1/runs/${run}/jobs/${encodeURIComponent(job)}/cancel`;
   const response = await expectOk(await api.post(path));
   if (context.json) context.write(`${await response.text()}\n`);
   else context.write(`Run ${run}${job === undefined ? '' : `, job ${job}`}: cancelled.\n`);

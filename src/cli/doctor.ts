@@ -32,17 +32,37 @@ export async function doctor(context: VerbContext): Promise<ExitCode> {
 
 function node(): readonly Finding[] {
   const isNew = Number(process.versions.node.split('.')[0]) >= MIN_NODE;
-  return [{ name: 'node', verdict: isNew ? 'ok' : 'bad', says: isNew ? process.version : `${process.version}; install Node ${MIN_NODE} or newer` }];
+  return [
+    {
+      name: 'node',
+      verdict: isNew ? 'ok' : 'bad',
+      says: isNew ? process.version : `${process.version}; install Node ${MIN_NODE} or newer`,
+    },
+  ];
 }
 
 async function git({ environment }: VerbContext): Promise<readonly Finding[]> {
-  const { stdout, failed } = await execa('git', ['--version'], { reject: false, stdin: 'ignore', env: { PATH: environment['PATH'] ?? '' } });
-  return [failed ? { name: 'git', verdict: 'bad', says: 'not found; install git' } : { name: 'git', verdict: 'ok', says: stdout }];
+  const { stdout, failed } = await execa('git', ['--version'], {
+    reject: false,
+    stdin: 'ignore',
+    env: { PATH: environment['PATH'] ?? '' },
+  });
+  return [
+    failed
+      ? { name: 'git', verdict: 'bad', says: 'not found; install git' }
+      : { name: 'git', verdict: 'ok', says: stdout },
+  ];
 }
 
 async function docker({ environment }: VerbContext): Promise<readonly Finding[]> {
   try {
-    return [{ name: 'docker', verdict: 'ok', says: `engine ${await dockerEngine(environment['DOCKER_HOST']).version(5_000)}` }];
+    return [
+      {
+        name: 'docker',
+        verdict: 'ok',
+        says: `engine ${await dockerEngine(environment['DOCKER_HOST']).version(5_000)}`,
+      },
+    ];
   } catch (error) {
     const says = `the engine does not answer (${messageOf(error)}); start it, and let this user reach its socket`;
     return [{ name: 'docker', verdict: 'bad', says }];
@@ -59,7 +79,9 @@ async function workspaces(): Promise<readonly Finding[]> {
     const slow = 'jobs run as an unprivileged user and their files are copied, which is slower';
     return [
       { name: 'programs', verdict: 'ok', says: `supervisor and mount helper for ${process.arch}` },
-      strategy === 'overlay' ? { name: 'workspaces', verdict: 'ok', says: reason } : { name: 'workspaces', verdict: 'note', says: `${reason}; ${slow}` },
+      strategy === 'overlay'
+        ? { name: 'workspaces', verdict: 'ok', says: reason }
+        : { name: 'workspaces', verdict: 'note', says: `${reason}; ${slow}` },
     ];
   } catch (error) {
     return [{ name: 'programs', verdict: 'bad', says: messageOf(error) }];
@@ -72,14 +94,27 @@ async function disk(): Promise<readonly Finding[]> {
   const { bavail, bsize } = await statfs(tmpdir());
   const free = bavail * bsize;
   const text = `${(free / 1024 ** 3).toFixed(1)} GiB free`;
-  return [{ name: 'disk', verdict: free < MIN_FREE_BYTES ? 'bad' : 'ok', says: free < MIN_FREE_BYTES ? `${text}; free some space` : text }];
+  return [
+    {
+      name: 'disk',
+      verdict: free < MIN_FREE_BYTES ? 'bad' : 'ok',
+      says: free < MIN_FREE_BYTES ? `${text}; free some space` : text,
+    },
+  ];
 }
 
 /** `hearth run` needs no settings, so their absence is worth a note and no more. */
 function settings({ environment }: VerbContext): readonly Finding[] {
   const config = loadConfig(environment);
   if (config.ok) return [{ name: 'settings', verdict: 'ok', says: `data in ${config.value.dataDirectory}` }];
-  return config.problem.map((problem) => ({ name: 'settings', verdict: problem.code === 'missing-setting' ? 'note' : 'bad', says: formatProblem(problem) }) as const);
+  return config.problem.map(
+    (problem) =>
+      ({
+        name: 'settings',
+        verdict: problem.code === 'missing-setting' ? 'note' : 'bad',
+        says: formatProblem(problem),
+      }) as const,
+  );
 }
 
 function messageOf(error: unknown): string {

@@ -17,7 +17,9 @@ export interface LintArgs {
 export async function lint({ cwd, json, out, files }: LintArgs): Promise<ExitCode> {
   const top = await topOf(cwd);
   const found: readonly LocalPipeline[] =
-    files.length > 0 ? await Promise.all(files.map((file) => readPipeline(top, resolve(cwd, file)))) : await findPipelines(cwd);
+    files.length > 0
+      ? await Promise.all(files.map((file) => readPipeline(top, resolve(cwd, file))))
+      : await findPipelines(cwd);
   if (found.length === 0) {
     out(json ? JSON.stringify({ files: [], problems: [] }) : NOTHING_FOUND);
     return exits.nothing;
@@ -32,6 +34,16 @@ export async function lint({ cwd, json, out, files }: LintArgs): Promise<ExitCod
 }
 
 function duplicateNames(found: readonly LocalPipeline[]): readonly Problem[] {
-  const byName = Map.groupBy(found.filter(({ parsed }) => parsed.ok), ({ parsed }) => (parsed.ok ? parsed.value.name : ''));
-  return [...byName].filter(([, group]) => group.length > 1).map(([name, group]) => duplicateName(name, group.map((one) => one.file)));
+  const byName = Map.groupBy(
+    found.filter(({ parsed }) => parsed.ok),
+    ({ parsed }) => (parsed.ok ? parsed.value.name : ''),
+  );
+  return [...byName]
+    .filter(([, group]) => group.length > 1)
+    .map(([name, group]) =>
+      duplicateName(
+        name,
+        group.map((one) => one.file),
+      ),
+    );
 }

@@ -25,10 +25,18 @@ export async function list({ cwd, json, out }: ListArgs): Promise<ExitCode> {
 }
 
 function entryOf({ name, file, on, jobs }: Pipeline) {
-  return { name, file, on, jobs: jobs.map((job) => ({ name: job.name, title: job.title, needs: job.needs ?? null, phase: job.phase ?? null })) };
+  return {
+    name,
+    file,
+    on,
+    jobs: jobs.map((job) => ({ name: job.name, title: job.title, needs: job.needs ?? null, phase: job.phase ?? null })),
+  };
 }
 
 function linesOf({ name, file, on, jobs }: Pipeline): readonly string[] {
   const events = Object.keys(on).join(', ') || 'started by hand only';
-  return [`${name} (${file}; ${events})`, ...jobs.map((job) => `  ${job.name}${job.title === job.name ? '' : `  ${job.title}`}`)];
+  return [
+    `${name} (${file}; ${events})`,
+    ...jobs.map((job) => `  ${job.name}${job.title === job.name ? '' : `  ${job.title}`}`),
+  ];
 }

@@ -18,9 +18,13 @@ export async function logs(target: string, options: LogsOptions, context: VerbCo
     context.complain(`There is no run or commit ${target}; \`hearth runs\` lists what there is.`);
     return exits.nothing;
   }
-  const selected = found.flatMap((run) => run.jobs.filter((job) => isWanted(job, options)).map((job) => ({ run, job })));
+  const selected = found.flatMap((run) =>
+    run.jobs.filter((job) => isWanted(job, options)).map((job) => ({ run, job })),
+  );
   if (context.json) {
-    context.write(`${JSON.stringify(selected.map(({ run, job }) => ({ run: run.id, job: job.name, log_url: job.log_url })))}\n`);
+    context.write(
+      `${JSON.stringify(selected.map(({ run, job }) => ({ run: run.id, job: job.name, log_url: job.log_url })))}\n`,
+    );
     return exits.good;
   }
   if (selected.length === 0) {
@@ -49,7 +53,9 @@ async function find(api: Api, target: string, context: VerbContext): Promise<rea
   if (!/^[0-9a-f]{7,64}$/.test(sha)) return [];
   const full = await fullSha(api, sha, context);
   if (full === undefined) return [];
-  const page = (await (await expectOk(await api.get(`/api/v1/runs?sha=${full}&limit=100`))).json()) as { readonly runs: readonly RunJson[] };
+  const page = (await (await expectOk(await api.get(`/api/v1/runs?sha=${full}&limit=100`))).json()) as {
+    readonly runs: readonly RunJson[];
+  };
   const newest = new Map<string, RunJson>();
   for (const run of page.runs) if (!newest.has(run.pipeline)) newest.set(run.pipeline, run);
   return [...newest.values()];
@@ -57,7 +63,9 @@ async function find(api: Api, target: string, context: VerbContext): Promise<rea
 
 async function fullSha(api: Api, prefix: string, context: VerbContext): Promise<string | undefined> {
   if (prefix.length === 40 || prefix.length === 64) return prefix;
-  const page = (await (await expectOk(await api.get('/api/v1/runs?limit=100'))).json()) as { readonly runs: readonly RunJson[] };
+  const page = (await (await expectOk(await api.get('/api/v1/runs?limit=100'))).json()) as {
+    readonly runs: readonly RunJson[];
+  };
   const found = [...new Set(page.runs.map(({ sha }) => sha).filter((sha) => sha.startsWith(prefix)))];
   if (found.length > 1) context.complain(`${prefix} is ambiguous: ${found.join(', ')}`);
   return found.length === 1 ? found[0] : undefined;

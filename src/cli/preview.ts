@@ -38,17 +38,28 @@ export async function preview({ cwd, json, out, event, branch }: PreviewArgs): P
 }
 
 function previewOf(pipeline: Pipeline, eventName: 'push' | 'pull_request', branch: string): Preview {
-  const verdict = judgeTrigger(pipeline.on, { eventName, headRef: `refs/heads/${branch}`, baseRef: eventName === 'push' ? null : branch });
+  const verdict = judgeTrigger(pipeline.on, {
+    eventName,
+    headRef: `refs/heads/${branch}`,
+    baseRef: eventName === 'push' ? null : branch,
+  });
   const waitsFor = waitsForOf(pipeline);
-  const levels = levelsOf(waitsFor).map((level) => level.map((name) => ({ name, waits_for: waitsFor.get(name) ?? [] })));
+  const levels = levelsOf(waitsFor).map((level) =>
+    level.map((name) => ({ name, waits_for: waitsFor.get(name) ?? [] })),
+  );
   const common = { pipeline: pipeline.name, file: pipeline.file };
-  return verdict.wanted ? { ...common, wanted: true, why: null, levels } : { ...common, wanted: false, why: verdict.why, levels: [] };
+  return verdict.wanted
+    ? { ...common, wanted: true, why: null, levels }
+    : { ...common, wanted: false, why: verdict.why, levels: [] };
 }
 
 function linesOf({ pipeline, file, wanted, why, levels }: Preview): readonly string[] {
   if (!wanted) return [`${pipeline} (${file}): does not run: ${why}`];
   const lines = levels.flatMap((level, index) =>
-    level.map(({ name, waits_for }) => `  ${index + 1}  ${name}${waits_for.length > 0 ? `  after ${waits_for.join(', ')}` : ''}`),
+    level.map(
+      ({ name, waits_for }) =>
+        `  ${index + 1}  ${name}${waits_for.length > 0 ? `  after ${waits_for.join(', ')}` : ''}`,
+    ),
   );
   return [`${pipeline} (${file})`, ...lines];
 }

@@ -40,7 +40,11 @@ const LOG_BYTES = 64 * 1024 ** 2;
 
 export async function run(options: RunOptions, context: VerbContext): Promise<ExitCode> {
   const { cwd, environment } = context;
-  const data = join(defaultDataDirectory(environment), 'local', createHash('sha256').update(cwd).digest('hex').slice(0, 16));
+  const data = join(
+    defaultDataDirectory(environment),
+    'local',
+    createHash('sha256').update(cwd).digest('hex').slice(0, 16),
+  );
   await mkdir(data, { recursive: true, mode: 0o700 });
   await using opened = new AsyncDisposableStack();
   const lock = await lockInstance('run', data);
@@ -55,7 +59,11 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
   const ref = `refs/heads/${branch}`;
   const remote = join(data, 'origin', repo.owner, `${repo.name}.git`);
   const sha = await snapshotWorkingTree({ folder: cwd, repository: remote, ref, environment });
-  const git = openGit({ directory: join(data, 'git'), cloneUrl: `file://${data}/origin/{owner}/{repo}.git`, environment });
+  const git = openGit({
+    directory: join(data, 'git'),
+    cloneUrl: `file://${data}/origin/{owner}/{repo}.git`,
+    environment,
+  });
   const fetched = await git.fetch({ repo, sha, ref });
   if (!fetched.ok) throw new Error(fetched.problem.message);
 
@@ -72,7 +80,10 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
   const ids = await store.applyPlan(intake, { runs: planned.value, ends: [], note: null }, systemClock.now());
   worker.wake();
   context.interrupted.addEventListener('abort', () => {
-    for (const id of ids) void store.cancel(id, null, cancelledBy('Ctrl-C'), systemClock.now()).then(() => { worker.wake(); });
+    for (const id of ids)
+      void store.cancel(id, null, cancelledBy('Ctrl-C'), systemClock.now()).then(() => {
+        worker.wake();
+      });
   });
   const finished = await watchRuns({ store, logs, ids, context });
   if (context.interrupted.aborted) return exits.interrupted;
@@ -80,11 +91,25 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
 }
 
 /** Nothing that was asked for may pass unnoticed: a filter that matches nothing is a mistake, not a success. */
-async function planLocal(git: Git, intake: Intake & { readonly kind: 'head' }, options: RunOptions): Promise<Result<readonly PlannedRun[], { readonly exit: ExitCode; readonly lines: readonly string[] }>> {
+async function planLocal(
+  git: Git,
+  intake: Intake & { readonly kind: 'head' },
+  options: RunOptions,
+): Promise<Result<readonly PlannedRun[], { readonly exit: ExitCode; readonly lines: readonly string[] }>> {
   const found = await readPipelines(git, intake.repo, intake.sha);
   const wanted = found.filter(({ name }) => options.pipeline === undefined || name === options.pipeline);
-  if (found.length === 0) return failed({ exit: exits.nothing, lines: ['There is no pipeline file here. Write .hearth/main.yml or ci/pipelines/main.yml; docs/pipeline-file.md shows how.'] });
-  if (wanted.length === 0) return failed({ exit: exits.usage, lines: [`There is no pipeline ${options.pipeline ?? ''}; there are ${found.map(({ name }) => name).join(', ')}.`] });
+  if (found.length === 0)
+    return failed({
+      exit: exits.nothing,
+      lines: [
+        'There is no pipeline file here. Write .hearth/main.yml or ci/pipelines/main.yml; docs/pipeline-file.md shows how.',
+      ],
+    });
+  if (wanted.length === 0)
+    return failed({
+      exit: exits.usage,
+      lines: [`There is no pipeline ${options.pipeline ?? ''}; there are ${found.map(({ name }) => name).join(', ')}.`],
+    });
   const problems = wanted.flatMap(({ parsed }) => (parsed.ok ? [] : parsed.problem));
   if (problems.length > 0) return failed({ exit: exits.usage, lines: problems.map(formatProblem) });
   const selection: JobSelection = { names: options.jobs, needs: options.needs, only: options.only, skip: options.skip };
@@ -98,15 +123,35 @@ async function planLocal(git: Git, intake: Intake & { readonly kind: 'head' }, o
     else misses.push(...selected.problem.map(formatProblem));
   }
   // Of several pipelines one may well lack the job that was named; only when none has it is that a mistake.
-  return runs.length > 0 && (isFiltered || misses.length === 0) ? success(runs) : failed({ exit: exits.usage, lines: misses });
+  return runs.length > 0 && (isFiltered || misses.length === 0)
+    ? success(runs)
+    : failed({ exit: exits.usage, lines: misses });
 }
 
-async function recordIntake(store: Store, repo: RepoRef, sha: string, ref: string, defaultBranch: string): Promise<Intake & { readonly kind: 'head' }> {
+async function recordIntake(
+  store: Store,
+  repo: RepoRef,
+  sha: string,
+  ref: string,
+  defaultBranch: string,
+): Promise<Intake & { readonly kind: 'head' }> {
   const id = randomUUID();
   const now = systemClock.now();
   await store.recordDelivery(
     { id, event: 'manual', body: new Uint8Array(), receivedAt: now, verdict: 'accepted', note: null },
-    { kind: 'head', eventName: 'manual', sha, trust: 'T1', repo, headRef: ref, headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch, actor: 'local' },
+    {
+      kind: 'head',
+      eventName: 'manual',
+      sha,
+      trust: 'T1',
+      repo,
+      headRef: ref,
+      headRepoId: repo.id,
+      prNumber: null,
+      baseRef: null,
+      defaultBranch,
+      actor: 'local',
+    },
   );
   const intakes = await store.unplannedIntakes(now, 1000);
   const own = intakes.find((intake) => intake.deliveryId === id);
@@ -114,8 +159,13 @@ async function recordIntake(store: Store, repo: RepoRef, sha: string, ref: strin
   return own;
 }
 
-function startWorker(context: VerbContext, parts: { readonly store: Store; readonly git: Git; readonly logs: JobLogs; readonly data: string }): Promise<WorkerSide> {
-  const forge: Forge = { setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message: 'a local run reports to nobody' })) };
+function startWorker(
+  context: VerbContext,
+  parts: { readonly store: Store; readonly git: Git; readonly logs: JobLogs; readonly data: string },
+): Promise<WorkerSide> {
+  const forge: Forge = {
+    setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message: 'a local run reports to nobody' })),
+  };
   return startWorkerSide({
     ...parts,
     forge,

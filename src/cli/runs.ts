@@ -21,7 +21,8 @@ export async function runs(options: RunsOptions, context: VerbContext): Promise<
   const response = await expectOk(await api.get(`/api/v1/runs?${query.toString()}`));
   const page = (await response.json()) as { readonly runs: readonly RunJson[] };
   if (context.json) context.write(`${JSON.stringify(page)}\n`);
-  else if (page.runs.length === 0) context.complain('No runs. Push to a repository whose webhook leads here, or try `hearth run`.');
+  else if (page.runs.length === 0)
+    context.complain('No runs. Push to a repository whose webhook leads here, or try `hearth run`.');
   else context.write(columns(page.runs.map(row)));
   return page.runs.length === 0 ? exits.nothing : exits.good;
 }
@@ -29,5 +30,14 @@ export async function runs(options: RunsOptions, context: VerbContext): Promise<
 function row(run: RunJson): readonly string[] {
   const took = run.jobs.reduce((sum, { timings }) => Math.max(sum, timings.run_ms ?? 0), 0);
   const branch = run.ref.replace(/^refs\/(heads|tags)\//, '');
-  return [String(run.id), run.sha.slice(0, 7), run.repo, branch, run.pipeline, outcomeWord(run), `${run.jobs.length} jobs`, duration(took)];
+  return [
+    String(run.id),
+    run.sha.slice(0, 7),
+    run.repo,
+    branch,
+    run.pipeline,
+    outcomeWord(run),
+    `${run.jobs.length} jobs`,
+    duration(took),
+  ];
 }

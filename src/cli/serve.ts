@@ -10,7 +10,9 @@ export async function serve(role: Role, context: VerbContext, stop: AbortSignal)
   const config = loadConfig(context.environment);
   if (!config.ok) {
     for (const problem of config.problem) context.complain(formatProblem(problem));
-    context.complain(`Hearth did not start: ${config.problem.length} ${config.problem.length === 1 ? 'problem' : 'problems'} with the settings.`);
+    context.complain(
+      `Hearth did not start: ${config.problem.length} ${config.problem.length === 1 ? 'problem' : 'problems'} with the settings.`,
+    );
     return exits.usage;
   }
   const log = createLog(config.value.logLevel);
@@ -29,6 +31,13 @@ export async function serve(role: Role, context: VerbContext, stop: AbortSignal)
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => { resolve(); }, { once: true });
+    else
+      signal.addEventListener(
+        'abort',
+        () => {
+          resolve();
+        },
+        { once: true },
+      );
   });
 }

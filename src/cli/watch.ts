@@ -32,14 +32,21 @@ export async function watchRuns({ store, logs, ids, context }: WatchParts): Prom
   }
 }
 
-async function showChanges({ run, jobs }: RunWithJobs, seen: Map<number, Job['state']>, logs: WatchParts['logs'], context: WatchParts['context']): Promise<void> {
+async function showChanges(
+  { run, jobs }: RunWithJobs,
+  seen: Map<number, Job['state']>,
+  logs: WatchParts['logs'],
+  context: WatchParts['context'],
+): Promise<void> {
   for (const job of jobs) {
     if (seen.get(job.id) === job.state) continue;
     const before = seen.get(job.id);
     seen.set(job.id, job.state);
     if (job.state === 'running' && before !== undefined) context.write(`  ▸ ${job.name}\n`);
     if (job.state !== 'finished') continue;
-    context.write(`  ${mark(job)} ${job.name}  ${took(job)}${job.outcome?.result === 'success' ? '' : `  ${job.outcome?.message ?? ''}`}\n`);
+    context.write(
+      `  ${mark(job)} ${job.name}  ${took(job)}${job.outcome?.result === 'success' ? '' : `  ${job.outcome?.message ?? ''}`}\n`,
+    );
     const failed = job.outcome?.result === 'failure' || job.outcome?.result === 'error';
     if (failed && job.attempt > 0) await indented(logs, run.id, job, context);
   }
@@ -47,12 +54,23 @@ async function showChanges({ run, jobs }: RunWithJobs, seen: Map<number, Job['st
 
 const SHOWN_BYTES = 32 * 1024;
 
-async function indented(logs: WatchParts['logs'], runId: number, job: Job, context: WatchParts['context']): Promise<void> {
+async function indented(
+  logs: WatchParts['logs'],
+  runId: number,
+  job: Job,
+  context: WatchParts['context'],
+): Promise<void> {
   const size = (await logs.size(runId, job.id, job.attempt)) ?? 0;
   const parts: Uint8Array[] = [];
-  for await (const part of logs.read(runId, job.id, job.attempt, Math.max(0, size - SHOWN_BYTES), size)) parts.push(part);
+  for await (const part of logs.read(runId, job.id, job.attempt, Math.max(0, size - SHOWN_BYTES), size))
+    parts.push(part);
   const text = Buffer.concat(parts).toString('utf8').trimEnd();
-  context.write(`${text.split('\n').map((line) => `    │ ${line}`).join('\n')}\n`);
+  context.write(
+    `${text
+      .split('\n')
+      .map((line) => `    │ ${line}`)
+      .join('\n')}\n`,
+  );
 }
 
 function verdict({ run, jobs }: RunWithJobs): string {

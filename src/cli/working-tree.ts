@@ -39,8 +39,15 @@ export async function readPipeline(top: string, path: string): Promise<LocalPipe
     return { file, parsed: parsePipeline(await readFile(path, 'utf8'), file) };
   } catch (cause) {
     if (!isErrno(cause, 'ENOENT', 'EISDIR', 'EACCES')) throw cause;
-    const what = isErrno(cause, 'ENOENT') ? 'There is no such file' : isErrno(cause, 'EISDIR') ? 'This is a folder' : 'This file may not be read';
-    return { file, parsed: failed([{ code: 'bad-value', message: `${what}. Name a pipeline file that you can read.`, file }]) };
+    const what = isErrno(cause, 'ENOENT')
+      ? 'There is no such file'
+      : isErrno(cause, 'EISDIR')
+        ? 'This is a folder'
+        : 'This file may not be read';
+    return {
+      file,
+      parsed: failed([{ code: 'bad-value', message: `${what}. Name a pipeline file that you can read.`, file }]),
+    };
   }
 }
 
@@ -48,7 +55,9 @@ export const NOTHING_FOUND = `No pipeline file found in ${PIPELINE_FOLDERS.join(
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   try {
-    return (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name);
+    return (await readdir(folder, { withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => entry.name);
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return [];
     throw cause;

@@ -25,7 +25,11 @@ export function parseAssignments(text: string): Readonly<Record<string, string>>
 
 /** Lines of GITHUB_PATH, the last one first, as it comes to stand in PATH. */
 export function parsePaths(text: string): readonly string[] {
-  return text.split('\n').map((line) => line.replace(/\r$/, '')).filter((line) => line !== '').reverse();
+  return text
+    .split('\n')
+    .map((line) => line.replace(/\r$/, ''))
+    .filter((line) => line !== '')
+    .reverse();
 }
 
 /** Names that a step may not change for later ones: they would run code in every process that follows. */

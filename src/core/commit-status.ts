@@ -31,7 +31,10 @@ export function runStatus(run: Pick<Run, 'pipeline' | 'state' | 'outcome' | 'tru
   return status(context, finalState(run.outcome, false), describe(run.outcome, false), 0);
 }
 
-export function jobStatus(run: Pick<Run, 'pipeline'>, job: Pick<Job, 'name' | 'state' | 'outcome' | 'spec'>): CommitStatus {
+export function jobStatus(
+  run: Pick<Run, 'pipeline'>,
+  job: Pick<Job, 'name' | 'state' | 'outcome' | 'spec'>,
+): CommitStatus {
   const context = `hearth/${run.pipeline}/${job.name}`;
   if (job.outcome === null) return status(context, 'pending', job.state === 'running' ? 'running' : 'queued', 4);
   const state = finalState(job.outcome, job.spec.continueOnError);

@@ -12,7 +12,10 @@ export interface GraphJob {
 }
 
 export interface GraphTrouble {
-  readonly code: Extract<ProblemCode, 'unknown-need' | 'self-need' | 'need-cycle' | 'need-later-phase' | 'unknown-phase'>;
+  readonly code: Extract<
+    ProblemCode,
+    'unknown-need' | 'self-need' | 'need-cycle' | 'need-later-phase' | 'unknown-phase'
+  >;
   readonly message: string;
   readonly job: string;
   /** Absent when it is the job's phase that is wrong. */
@@ -22,23 +25,47 @@ export interface GraphTrouble {
 /** Everything that is wrong with needs and phases, in the order of the jobs; each circle is told once. */
 export function checkGraph(jobs: readonly GraphJob[], phases: readonly string[]): readonly GraphTrouble[] {
   const byName = new Map(jobs.map((job) => [job.name, job]));
-  const troubles = jobs.flatMap((job) => [...checkPhase(job, phases), ...(job.needs ?? []).flatMap((need) => checkNeed(job, need, byName, phases))]);
+  const troubles = jobs.flatMap((job) => [
+    ...checkPhase(job, phases),
+    ...(job.needs ?? []).flatMap((need) => checkNeed(job, need, byName, phases)),
+  ]);
   return [...troubles, ...findCycles(jobs, byName)];
 }
 
 function checkPhase(job: GraphJob, phases: readonly string[]): GraphTrouble[] {
   if (job.phase === undefined || phases.includes(job.phase)) return [];
-  const next = phases.length === 0 ? `List it below "phases:" in the file or remove the key` : `${suggest(job.phase, phases)}The file lists ${[...new Set(phases)].map(shown).join(', ')}`;
-  return [{ code: 'unknown-phase', message: `Job ${shown(job.name)} names the phase ${shown(job.phase)}, which the file does not list. ${next}.`, job: job.name }];
+  const next =
+    phases.length === 0
+      ? `List it below "phases:" in the file or remove the key`
+      : `${suggest(job.phase, phases)}The file lists ${[...new Set(phases)].map(shown).join(', ')}`;
+  return [
+    {
+      code: 'unknown-phase',
+      message: `Job ${shown(job.name)} names the phase ${shown(job.phase)}, which the file does not list. ${next}.`,
+      job: job.name,
+    },
+  ];
 }
 
-function checkNeed(job: GraphJob, need: string, byName: ReadonlyMap<string, GraphJob>, phases: readonly string[]): GraphTrouble[] {
+function checkNeed(
+  job: GraphJob,
+  need: string,
+  byName: ReadonlyMap<string, GraphJob>,
+  phases: readonly string[],
+): GraphTrouble[] {
   const about = { job: job.name, need };
-  if (need === job.name) return [{ code: 'self-need', message: `Job ${shown(job.name)} needs itself. Remove it from its needs.`, ...about }];
+  if (need === job.name)
+    return [{ code: 'self-need', message: `Job ${shown(job.name)} needs itself. Remove it from its needs.`, ...about }];
   const target = byName.get(need);
   if (!target) {
     const next = suggest(need, [...byName.keys()]) || 'Add that job or remove the need.';
-    return [{ code: 'unknown-need', message: `Job ${shown(job.name)} needs ${shown(need)}, which is not a job of this file. ${next.trim()}`, ...about }];
+    return [
+      {
+        code: 'unknown-need',
+        message: `Job ${shown(job.name)} needs ${shown(need)}, which is not a job of this file. ${next.trim()}`,
+        ...about,
+      },
+    ];
   }
   const mine = phaseIndex(job, phases);
   // An unknown phase (−1) is a problem of its own.
@@ -81,12 +108,16 @@ function cycleTrouble(names: readonly string[]): GraphTrouble {
  * Every job each job waits for, phases turned into names: a job without `needs` waits for all jobs of earlier phases,
  * one with `needs` (also an empty list) for these alone. The pipeline must be free of graph troubles.
  */
-export function waitsForOf(pipeline: { readonly phases: readonly string[]; readonly jobs: readonly GraphJob[] }): ReadonlyMap<string, readonly string[]> {
+export function waitsForOf(pipeline: {
+  readonly phases: readonly string[];
+  readonly jobs: readonly GraphJob[];
+}): ReadonlyMap<string, readonly string[]> {
   const { phases, jobs } = pipeline;
   return new Map(
     jobs.map((job) => [
       job.name,
-      job.needs ?? jobs.filter((other) => phaseIndex(other, phases) < phaseIndex(job, phases)).map((other) => other.name),
+      job.needs ??
+        jobs.filter((other) => phaseIndex(other, phases) < phaseIndex(job, phases)).map((other) => other.name),
     ]),
   );
 }
@@ -96,7 +127,9 @@ export function levelsOf(waitsFor: ReadonlyMap<string, readonly string[]>): read
   const levels: string[][] = [];
   const placed = new Set<string>();
   while (placed.size < waitsFor.size) {
-    const level = [...waitsFor].filter(([name, needs]) => !placed.has(name) && needs.every((need) => placed.has(need))).map(([name]) => name);
+    const level = [...waitsFor]
+      .filter(([name, needs]) => !placed.has(name) && needs.every((need) => placed.has(need)))
+      .map(([name]) => name);
     if (level.length === 0) break;
     for (const name of level) placed.add(name);
     levels.push(level);
@@ -121,19 +154,36 @@ export interface SelectedJob {
 }
 
 /** The part of a pipeline that was asked for, in the order of the file. Names nobody has, and nothing left, are problems. */
-export function selectJobs(pipeline: Pipeline, selection: JobSelection): Result<readonly SelectedJob[], readonly Problem[]> {
+export function selectJobs(
+  pipeline: Pipeline,
+  selection: JobSelection,
+): Result<readonly SelectedJob[], readonly Problem[]> {
   const known = pipeline.jobs.map((job) => job.name);
   const unknown = [...selection.names, ...selection.only, ...selection.skip].filter((name) => !known.includes(name));
-  if (unknown.length > 0) return failed(unknown.map((name) => problem(`There is no job ${shown(name)} in ${pipeline.name}. ${suggest(name, known)}Its jobs: ${known.join(', ')}.`)));
+  if (unknown.length > 0)
+    return failed(
+      unknown.map((name) =>
+        problem(
+          `There is no job ${shown(name)} in ${pipeline.name}. ${suggest(name, known)}Its jobs: ${known.join(', ')}.`,
+        ),
+      ),
+    );
   const waitsFor = waitsForOf(pipeline);
   const wanted = new Set(selection.names.length + selection.only.length === 0 ? known : []);
   for (const name of selection.needs ? closure(selection.names, waitsFor) : selection.names) wanted.add(name);
   for (const name of closure(selection.only, waitsFor)) wanted.add(name);
-  const needing = new Map(known.map((name) => [name, pipeline.jobs.filter((job) => job.needs?.includes(name)).map((job) => job.name)]));
+  const needing = new Map(
+    known.map((name) => [name, pipeline.jobs.filter((job) => job.needs?.includes(name)).map((job) => job.name)]),
+  );
   for (const name of closure(selection.skip, needing)) wanted.delete(name);
-  if (wanted.size === 0) return failed([problem(`No job of ${pipeline.name} is left to run. Loosen the filters; its jobs: ${known.join(', ')}.`)]);
+  if (wanted.size === 0)
+    return failed([
+      problem(`No job of ${pipeline.name} is left to run. Loosen the filters; its jobs: ${known.join(', ')}.`),
+    ]);
   const jobs = pipeline.jobs.filter((job) => wanted.has(job.name));
-  return success(jobs.map((spec) => ({ spec, waitsFor: (waitsFor.get(spec.name) ?? []).filter((name) => wanted.has(name)) })));
+  return success(
+    jobs.map((spec) => ({ spec, waitsFor: (waitsFor.get(spec.name) ?? []).filter((name) => wanted.has(name)) })),
+  );
 }
 
 /** The names and all that can be reached from them. */

@@ -17,7 +17,12 @@ export type DeliveryVerdict = 'accepted' | 'ignored' | 'rejected';
 /** What a delivery asks for, reduced to the fields Hearth acts on. Every text in it comes from outside. */
 export type IntakeRequest =
   /** There is a new head to run pipelines at. */
-  | ({ readonly kind: 'head'; readonly eventName: EventName; readonly sha: string; readonly trust: TrustClass } & Target)
+  | ({
+      readonly kind: 'head';
+      readonly eventName: EventName;
+      readonly sha: string;
+      readonly trust: TrustClass;
+    } & Target)
   /** The pull request was closed or the branch deleted: its live runs are over. */
   | ({ readonly kind: 'gone'; readonly eventName: EventName; readonly because: string } & Target);
 

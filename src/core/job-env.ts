@@ -28,7 +28,15 @@ export function stepEnv(inputs: StepEnvInputs): Readonly<Record<string, string>>
     for (const [name, value] of Object.entries(parseAssignments(files.env))) if (mayAssign(name)) added[name] = value;
     path = [...parsePaths(files.path), path].join(':');
   }
-  return { HOME: inputs.home, ...image, PATH: path, ...builtIn(run, context, job), ...job.spec.env, ...added, ...step.env };
+  return {
+    HOME: inputs.home,
+    ...image,
+    PATH: path,
+    ...builtIn(run, context, job),
+    ...job.spec.env,
+    ...added,
+    ...step.env,
+  };
 }
 
 function builtIn(run: Run, context: RunContext, job: Job): Record<string, string> {

@@ -1,6 +1,16 @@
 /** Text of a pipeline file → Pipeline, or everything that is wrong with it. */
 import { normalPath, normalVolumePath } from './pipeline-paths.ts';
-import { DEFAULT_SHM_BYTES, DEFAULT_TIMEOUT_MS, type BranchFilter, type CacheSpec, type JobSpec, type Pipeline, type Sidecar, type StepSpec, type Triggers } from './pipeline.ts';
+import {
+  DEFAULT_SHM_BYTES,
+  DEFAULT_TIMEOUT_MS,
+  type BranchFilter,
+  type CacheSpec,
+  type JobSpec,
+  type Pipeline,
+  type Sidecar,
+  type StepSpec,
+  type Triggers,
+} from './pipeline.ts';
 import { nodeAt, problemsOfIssues } from './pipeline-issues.ts';
 import { problemsOfRules } from './pipeline-rules.ts';
 import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } from './pipeline-schema.ts';
@@ -28,10 +38,20 @@ export function parsePipeline(text: string, file: string): Result<Pipeline, read
   if (!tree.ok) return failed(tree.problem.map((trouble) => ({ ...trouble, file })));
   const root = tree.value;
   if (root.value === null) {
-    return failed([{ code: 'empty-pipeline', message: 'The file is empty. Write at least one job below "jobs:".', file, position: root.position }]);
+    return failed([
+      {
+        code: 'empty-pipeline',
+        message: 'The file is empty. Write at least one job below "jobs:".',
+        file,
+        position: root.position,
+      },
+    ]);
   }
   const checked = pipelineSchema.safeParse(root.value);
-  const problems = [...(checked.success ? [] : problemsOfIssues(checked.error.issues, root, file)), ...problemsOfRules(root, file)];
+  const problems = [
+    ...(checked.success ? [] : problemsOfIssues(checked.error.issues, root, file)),
+    ...problemsOfRules(root, file),
+  ];
   const name = nameIn(root.value) ?? stemOf(file);
   if (!SAFE_STEM.test(name) && nameIn(root.value) === undefined) {
     const message = `The file name gives no usable pipeline name. Add "name:" at the top of the file, or rename the file.`;
@@ -56,12 +76,15 @@ function stemOf(file: string): string {
 }
 
 function nameIn(value: unknown): string | undefined {
-  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string' ? value.name : undefined;
+  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string'
+    ? value.name
+    : undefined;
 }
 
 function inOrder(problems: readonly Problem[]): readonly Problem[] {
   return problems.toSorted(
-    (a, b) => (a.position?.line ?? 0) - (b.position?.line ?? 0) || (a.position?.column ?? 0) - (b.position?.column ?? 0),
+    (a, b) =>
+      (a.position?.line ?? 0) - (b.position?.line ?? 0) || (a.position?.column ?? 0) - (b.position?.column ?? 0),
   );
 }
 
@@ -86,7 +109,10 @@ function triggersOf(on: PipelineInput['on']): Triggers {
   if (on === undefined) return { push: {}, pull_request: {} };
   if (typeof on === 'string' || Array.isArray(on)) return Object.fromEntries(listOf(on).map((event) => [event, {}]));
   return Object.fromEntries(
-    Object.entries(on).map(([event, filter]): [string, BranchFilter] => [event, filter?.branches === undefined ? {} : { branches: listOf(filter.branches) }]),
+    Object.entries(on).map(([event, filter]): [string, BranchFilter] => [
+      event,
+      filter?.branches === undefined ? {} : { branches: listOf(filter.branches) },
+    ]),
   );
 }
 
@@ -117,20 +143,30 @@ function jobOf(name: string, input: JobInput, root: YamlNode, env: Readonly<Reco
     phase: input.phase,
     steps: steps.map((step, index) => stepOf(step, envAt(root, [...path, 'steps', index, 'env']))),
     env: { ...env, ...envAt(root, [...path, 'env']) },
-    timeoutMs: input['timeout-minutes'] === undefined ? DEFAULT_TIMEOUT_MS : Math.max(1, Math.round(input['timeout-minutes'] * 60_000)),
+    timeoutMs:
+      input['timeout-minutes'] === undefined
+        ? DEFAULT_TIMEOUT_MS
+        : Math.max(1, Math.round(input['timeout-minutes'] * 60_000)),
     continueOnError: input['continue-on-error'] ?? false,
     caches: unique(listOf(input.cache ?? [])),
   };
 }
 
 function stepOf(input: NonNullable<JobInput['steps']>[number], env: Readonly<Record<string, string>>): StepSpec {
-  return { name: input.name ?? firstLine(input.run), run: input.run, env, workingDirectory: normalPath(input['working-directory'] ?? '.') };
+  return {
+    name: input.name ?? firstLine(input.run),
+    run: input.run,
+    env,
+    workingDirectory: normalPath(input['working-directory'] ?? '.'),
+  };
 }
 
 /** Values as they were typed: people who write `VERSION: 1.10` do not mean 1.1. */
 function envAt(root: YamlNode, path: readonly PropertyKey[]): Readonly<Record<string, string>> {
   const entries = nodeAt(root, path)?.entries ?? new Map<string, { node: YamlNode }>();
-  return Object.fromEntries([...entries].map(([name, { node }]) => [name, node.value === null ? '' : (node.written ?? textOf(node.value))]));
+  return Object.fromEntries(
+    [...entries].map(([name, { node }]) => [name, node.value === null ? '' : (node.written ?? textOf(node.value))]),
+  );
 }
 
 const STEP_NAME_LENGTH = 80;

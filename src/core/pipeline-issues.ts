@@ -8,24 +8,41 @@ import type { YamlNode } from './yaml-tree.ts';
 type Path = readonly PropertyKey[];
 
 /** Every issue as problems, in no order. */
-export function problemsOfIssues(issues: readonly z.core.$ZodIssue[], root: YamlNode, file: string): readonly Problem[] {
+export function problemsOfIssues(
+  issues: readonly z.core.$ZodIssue[],
+  root: YamlNode,
+  file: string,
+): readonly Problem[] {
   return issues.flatMap((issue) => problemsOf(issue, [], root, file));
 }
 
 function problemsOf(issue: z.core.$ZodIssue, above: Path, root: YamlNode, file: string): Problem[] {
   const path = [...above, ...issue.path];
   const node = nodeAt(root, path);
-  const problem = (code: ProblemCode, message: string, position: Position): Problem => ({ code, message: endSentence(message), file, position });
+  const problem = (code: ProblemCode, message: string, position: Position): Problem => ({
+    code,
+    message: endSentence(message),
+    file,
+    position,
+  });
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => problem('unknown-key', unknownKey(path, key), node?.entries.get(key)?.keyPosition ?? keyPosition(root, path)));
+      return issue.keys.map((key) =>
+        problem('unknown-key', unknownKey(path, key), node?.entries.get(key)?.keyPosition ?? keyPosition(root, path)),
+      );
     case 'invalid_union': {
       const branch = issue.errors.find((errors) => errors.some((error) => isTelling(error, node)));
       if (branch) return branch.flatMap((error) => problemsOf(error, path, root, file));
       return [problem('wrong-type', `${labelOf(path)} ${issue.message}${isNot(node)}`, keyOrValue(root, path))];
     }
     case 'invalid_key':
-      return [problem('bad-value', `${labelOf(path)} ${issue.issues[0]?.message ?? 'is not a name'}`, keyPosition(root, path))];
+      return [
+        problem(
+          'bad-value',
+          `${labelOf(path)} ${issue.issues[0]?.message ?? 'is not a name'}`,
+          keyPosition(root, path),
+        ),
+      ];
     case 'invalid_type':
       if (node === undefined) return [problem('missing-key', missingKey(path), keyPosition(root, path.slice(0, -1)))];
       return [problem('wrong-type', `${labelOf(path)} ${issue.message}${isNot(node)}`, keyOrValue(root, path))];
@@ -43,7 +60,8 @@ function isTelling(issue: z.core.$ZodIssue, node: YamlNode | undefined): boolean
 function unknownKey(path: Path, key: string): string {
   const where = path.length === 0 ? 'of the file' : `of ${labelOf(path)}`;
   const { known, later } = levelOf(path);
-  if (later.some((word) => word === key)) return `This version of Hearth does not have the key ${shown(key)} ${where} yet. Remove it, or wait for a later version`;
+  if (later.some((word) => word === key))
+    return `This version of Hearth does not have the key ${shown(key)} ${where} yet. Remove it, or wait for a later version`;
   const near = nearestWord(key, known);
   const next = near === undefined ? `Remove it; known keys: ${known.join(', ')}` : `Did you mean "${near}"?`;
   return `Unknown key ${shown(key)} ${where}. ${next}`;
@@ -67,11 +85,16 @@ function missingKey(path: Path): string {
 /** `jobs.build.steps[0].run`; unusual keys in quotes and cut, since they come from outside. */
 export function labelOf(path: Path): string {
   if (path.length === 0) return 'The file';
-  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${shown(String(part))}`)).join('');
+  return path
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${shown(String(part))}`))
+    .join('');
 }
 
 export function nodeAt(root: YamlNode, path: Path): YamlNode | undefined {
-  return path.reduce<YamlNode | undefined>((node, part) => (typeof part === 'number' ? node?.items[part] : node?.entries.get(String(part))?.node), root);
+  return path.reduce<YamlNode | undefined>(
+    (node, part) => (typeof part === 'number' ? node?.items[part] : node?.entries.get(String(part))?.node),
+    root,
+  );
 }
 
 /** Where the key of the last part stands; for an item of a list, or the whole file, where it begins. */

@@ -21,7 +21,27 @@ export function insidePathFault(path: string, top: 'top-allowed' | 'never-top'):
 }
 
 /** Folders of the image or of Hearth itself that a volume must not cover, with all that lies in them. */
-const RESERVED_TREES = ['/work', '/hearth', '/proc', '/sys', '/dev', '/run', '/var/run', '/etc', '/boot', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/usr/bin', '/usr/sbin', '/usr/lib', '/usr/libexec'];
+const RESERVED_TREES = [
+  '/work',
+  '/hearth',
+  '/proc',
+  '/sys',
+  '/dev',
+  '/run',
+  '/var/run',
+  '/etc',
+  '/boot',
+  '/bin',
+  '/sbin',
+  '/lib',
+  '/lib32',
+  '/lib64',
+  '/libx32',
+  '/usr/bin',
+  '/usr/sbin',
+  '/usr/lib',
+  '/usr/libexec',
+];
 /** Folders that must not be covered themselves, but have room inside. */
 const RESERVED_TOPS = ['/', '/usr', '/var', '/home', '/opt', '/srv', '/mnt', '/tmp', '/var/lib', '/usr/local'];
 
@@ -31,7 +51,9 @@ export function volumePathFault(path: string): string | undefined {
   const common = pathFault(path);
   if (common) return common;
   const normal = normalVolumePath(path);
-  const reserved = RESERVED_TREES.find((tree) => normal === tree || normal.startsWith(`${tree}/`)) ?? RESERVED_TOPS.find((folder) => normal === folder);
+  const reserved =
+    RESERVED_TREES.find((tree) => normal === tree || normal.startsWith(`${tree}/`)) ??
+    RESERVED_TOPS.find((folder) => normal === folder);
   return reserved === undefined ? undefined : `must not cover ${reserved}. Choose a folder such as /root/.cache`;
 }
 

@@ -28,7 +28,11 @@ export function pipelineJsonSchema(): Readonly<Record<string, unknown>> {
 export function keyTable(): string {
   const root = pipelineJsonSchema() as SchemaNode;
   const rows = rowsOf(root, '', root);
-  return ['| key | value | meaning |', '|---|---|---|', ...rows.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)].join('\n');
+  return [
+    '| key | value | meaning |',
+    '|---|---|---|',
+    ...rows.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`),
+  ].join('\n');
 }
 
 type Row = readonly [key: string, value: string, meaning: string];
@@ -37,14 +41,20 @@ function rowsOf(node: SchemaNode, path: string, root: SchemaNode): readonly Row[
   return Object.entries(node.properties ?? {}).flatMap(([key, property]): readonly Row[] => {
     const here = path === '' ? key : `${path}.${key}`;
     const required = node.required?.includes(key) === true ? '**Required.** ' : '';
-    return [[`\`${here}\``, typeOf(property, root), `${required}${property.description ?? ''}`], ...below(property, here, root)];
+    return [
+      [`\`${here}\``, typeOf(property, root), `${required}${property.description ?? ''}`],
+      ...below(property, here, root),
+    ];
   });
 }
 
 /** Keys of the mappings that a value may be, may hold by name, or may list. */
 function below(node: SchemaNode, path: string, root: SchemaNode): readonly Row[] {
   const target = resolved(node, root);
-  const named = typeof target.additionalProperties === 'object' ? rowsOf(resolved(target.additionalProperties, root), `${path}.<name>`, root) : [];
+  const named =
+    typeof target.additionalProperties === 'object'
+      ? rowsOf(resolved(target.additionalProperties, root), `${path}.<name>`, root)
+      : [];
   const listed = target.items === undefined ? [] : rowsOf(resolved(target.items, root), `${path}[]`, root);
   const forms = (target.anyOf ?? []).flatMap((form) => below(form, path, root));
   return [...rowsOf(target, path, root), ...named, ...listed, ...forms];
@@ -53,7 +63,10 @@ function below(node: SchemaNode, path: string, root: SchemaNode): readonly Row[]
 function typeOf(node: SchemaNode, root: SchemaNode): string {
   const target = resolved(node, root);
   if (target.enum) return target.enum.map((word) => `\`${word}\``).join(' or ');
-  if (target.anyOf) return [...new Set(target.anyOf.map((form) => typeOf(form, root)))].filter((word) => word !== 'nothing').join(' or ');
+  if (target.anyOf)
+    return [...new Set(target.anyOf.map((form) => typeOf(form, root)))]
+      .filter((word) => word !== 'nothing')
+      .join(' or ');
   if (target.items !== undefined) return `list of ${typeOf(target.items, root)}`;
   const types = typeof target.type === 'string' ? [target.type] : (target.type ?? []);
   return types.map((type) => WORDS[type] ?? type).join(' or ');

@@ -34,7 +34,11 @@ function checkTriggers(root: YamlNode, report: Report): void {
     const path = ['on', event, 'branches'];
     const branches = textsAt(root, path);
     if (branches.length > 0 && branches.every((pattern) => pattern.text.startsWith('!'))) {
-      report('bad-value', `${labelOf(path)} only excludes, so nothing matches. Put a pattern such as "**" first.`, branches[0]?.position ?? root.position);
+      report(
+        'bad-value',
+        `${labelOf(path)} only excludes, so nothing matches. Put a pattern such as "**" first.`,
+        branches[0]?.position ?? root.position,
+      );
     }
   }
 }
@@ -48,10 +52,19 @@ function checkCaches(root: YamlNode, report: Report): void {
     const label = labelOf(['cache', name]);
     if (node.entries.has('volume')) {
       const extra = node.entries.get(layerKeys[0] ?? '');
-      if (extra) report('bad-value', `${label} is a volume and has no ${layerKeys[0]}. Remove one of the two, or make two caches.`, extra.keyPosition);
+      if (extra)
+        report(
+          'bad-value',
+          `${label} is a volume and has no ${layerKeys[0]}. Remove one of the two, or make two caches.`,
+          extra.keyPosition,
+        );
     } else if (layerKeys.length < LAYER_KEYS.length) {
       const missing = LAYER_KEYS.filter((key) => !layerKeys.includes(key)).join(', ');
-      report('missing-key', `${label} must have key, paths and install (a layer), or volume. Missing: ${missing}.`, position);
+      report(
+        'missing-key',
+        `${label} must have key, paths and install (a layer), or volume. Missing: ${missing}.`,
+        position,
+      );
     }
   }
 }
@@ -60,14 +73,22 @@ const MAX_JOBS = 1000;
 
 function checkJobs(root: YamlNode, report: Report): void {
   const jobs = mappingAt(root, ['jobs']);
-  if (jobs?.entries.size === 0) report('empty-pipeline', 'The pipeline has no job. Add one below "jobs:".', keyPosition(root, ['jobs']));
+  if (jobs?.entries.size === 0)
+    report('empty-pipeline', 'The pipeline has no job. Add one below "jobs:".', keyPosition(root, ['jobs']));
   const excess = [...(jobs?.entries ?? [])][MAX_JOBS]?.[1];
-  if (excess) report('bad-value', `The pipeline has more than ${MAX_JOBS} jobs. Split it into several pipelines.`, excess.keyPosition);
+  if (excess)
+    report(
+      'bad-value',
+      `The pipeline has more than ${MAX_JOBS} jobs. Split it into several pipelines.`,
+      excess.keyPosition,
+    );
   for (const [name, { keyPosition: position, node }] of jobs?.entries ?? []) {
     if (!isMapping(node)) continue;
     const steps = node.entries.get('steps');
-    if (steps && node.entries.has('run')) report('bad-value', `${labelOf(['jobs', name])} has both run and steps. Keep one of them.`, steps.keyPosition);
-    if (!steps && !node.entries.has('run')) report('missing-key', `${labelOf(['jobs', name])} must have run or steps. Add one of them.`, position);
+    if (steps && node.entries.has('run'))
+      report('bad-value', `${labelOf(['jobs', name])} has both run and steps. Keep one of them.`, steps.keyPosition);
+    if (!steps && !node.entries.has('run'))
+      report('missing-key', `${labelOf(['jobs', name])} must have run or steps. Add one of them.`, position);
     checkUsedCaches(root, name, report);
   }
 }
@@ -79,13 +100,21 @@ function checkUsedCaches(root: YamlNode, job: string, report: Report): void {
     if (!caches.has(text)) {
       const near = nearestWord(text, [...caches.keys()]);
       const next = near === undefined ? 'Define it below "cache:" or remove it.' : `Did you mean "${near}"?`;
-      report('unknown-cache', `${labelOf(['jobs', job])} uses the cache ${shown(text)}, which the file does not define. ${next}`, position);
+      report(
+        'unknown-cache',
+        `${labelOf(['jobs', job])} uses the cache ${shown(text)}, which the file does not define. ${next}`,
+        position,
+      );
     }
     for (const place of [...textsAt(root, ['cache', text, 'paths']), ...textsAt(root, ['cache', text, 'volume'])]) {
       const normal = `${place.text.startsWith('/') ? '/' : ''}${normalPath(place.text)}`;
       const other = places.get(normal);
       if (other !== undefined && other !== text) {
-        report('bad-value', `${labelOf(['jobs', job])} uses the caches ${shown(other)} and ${shown(text)}, and both fill ${shown(normal)}. Give them different paths.`, position);
+        report(
+          'bad-value',
+          `${labelOf(['jobs', job])} uses the caches ${shown(other)} and ${shown(text)}, and both fill ${shown(normal)}. Give them different paths.`,
+          position,
+        );
       }
       places.set(normal, text);
     }
@@ -100,10 +129,14 @@ function checkOrder(root: YamlNode, report: Report): void {
     }
   }
   const jobs = [...(mappingAt(root, ['jobs'])?.entries ?? [])].map(([name, { node }]) => graphJob(name, node));
-  for (const trouble of checkGraph(jobs, phases.map((phase) => phase.text))) {
+  for (const trouble of checkGraph(
+    jobs,
+    phases.map((phase) => phase.text),
+  )) {
     const path = ['jobs', trouble.job];
     const needs = textsAt(root, [...path, 'needs']);
-    const place = trouble.need === undefined ? nodeAt(root, [...path, 'phase']) : needs.find((need) => need.text === trouble.need);
+    const place =
+      trouble.need === undefined ? nodeAt(root, [...path, 'phase']) : needs.find((need) => need.text === trouble.need);
     report(trouble.code, trouble.message, place?.position ?? keyPosition(root, path));
   }
 }
@@ -127,7 +160,10 @@ function isMapping(node: YamlNode): boolean {
 }
 
 /** The texts of a list, or the one text that stands instead of a list. */
-function textsAt(root: YamlNode, path: readonly string[]): readonly { readonly text: string; readonly position: Position }[] {
+function textsAt(
+  root: YamlNode,
+  path: readonly string[],
+): readonly { readonly text: string; readonly position: Position }[] {
   const node = nodeAt(root, path);
   if (!node) return [];
   return (Array.isArray(node.value) ? node.items : [node]).flatMap((item) =>

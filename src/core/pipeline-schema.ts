@@ -19,14 +19,18 @@ const safeName = z
 
 const line = z
   .string({ error: 'must be text' })
-  .regex(new RegExp(`^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f]{1,${MAX_LINE}}$`), { error: `must be one line of 1 to ${MAX_LINE} characters` });
+  .regex(new RegExp(`^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f]{1,${MAX_LINE}}$`), {
+    error: `must be one line of 1 to ${MAX_LINE} characters`,
+  });
 
 const script = z
   .string({ error: 'must be text: the commands to run' })
   .check(checked((text) => (text.trim() === '' ? 'must not be empty. Write the commands to run' : textFault(text))));
 
 const pathInside = z.string({ error: 'must be a path' }).check(checked((path) => insidePathFault(path, 'never-top')));
-const folderInside = z.string({ error: 'must be a path' }).check(checked((path) => insidePathFault(path, 'top-allowed')));
+const folderInside = z
+  .string({ error: 'must be a path' })
+  .check(checked((path) => insidePathFault(path, 'top-allowed')));
 
 const names = listOrOne(safeName, 'must be a job name or a list of job names');
 const paths = listOrOne(pathInside, 'must be a path or a list of paths', 1);
@@ -34,9 +38,13 @@ const branches = listOrOne(line, 'must be a branch pattern or a list of them', 1
 
 const env = z
   .record(
-    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'is not a name for a variable. Use letters, digits and "_"' }),
     z
-      .union([z.string(), z.number(), z.boolean(), z.null()], { error: 'must be text, a number or a boolean. Put quotes around it' })
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'is not a name for a variable. Use letters, digits and "_"' }),
+    z
+      .union([z.string(), z.number(), z.boolean(), z.null()], {
+        error: 'must be text, a number or a boolean. Put quotes around it',
+      })
       .check(checked((value) => (typeof value === 'string' ? textFault(value) : undefined))),
     { error: 'must be a mapping from variable names to values' },
   )
@@ -55,13 +63,21 @@ const size = (least: string, most: string) =>
 
 const branchFilter = z
   .strictObject(
-    { branches: branches.optional().describe('Patterns as on GitHub: `*`, `**`, `?`, `+`, `[]`, `!not`; the last that matches wins. Absent = all.') },
+    {
+      branches: branches
+        .optional()
+        .describe(
+          'Patterns as on GitHub: `*`, `**`, `?`, `+`, `[]`, `!not`; the last that matches wins. Absent = all.',
+        ),
+    },
     { error: 'must be a mapping with the key branches, or nothing' },
   )
   .nullable();
 
 export const eventNames = ['push', 'pull_request'] as const;
-const eventName = z.enum(eventNames, { error: 'must be push or pull_request: this version does not know other events yet' });
+const eventName = z.enum(eventNames, {
+  error: 'must be push or pull_request: this version does not know other events yet',
+});
 
 const on = z.union(
   [
@@ -86,7 +102,9 @@ const sidecar = z.strictObject(
       .strictObject(
         {
           context: folderInside.optional().describe('Build context, from the top of the repository. Default: the top.'),
-          file: pathInside.optional().describe('Dockerfile, from the top of the repository. Default: `Dockerfile` in the context.'),
+          file: pathInside
+            .optional()
+            .describe('Dockerfile, from the top of the repository. Default: `Dockerfile` in the context.'),
         },
         { error: 'must be a mapping with context and file' },
       )
@@ -122,39 +140,44 @@ const step = z.strictObject(
   { error: 'must be a mapping with run' },
 );
 
-const job = z
-  .strictObject(
-    {
-      name: line.optional().describe('What people see. Default: the key.'),
-      needs: names.optional().describe('Jobs that must succeed first. With `needs` (also `[]`) phases do not count for this job.'),
-      phase: safeName.optional().describe('One of `phases`. Default: the first of them.'),
-      run: script.optional().describe('Commands of a job with one step. Either `run` or `steps`.'),
-      steps: z
-        .array(step, { error: 'must be a list of steps' })
-        .min(1, { error: 'must hold at least one step' })
-        .optional()
-        .describe('Steps, run one after the other in the same workspace.'),
-      env: env.optional().describe('Variables of all steps of the job.'),
-      'timeout-minutes': z
-        .number({ error: 'must be a number of minutes' })
-        .gt(0, { error: `must be above 0 and at most ${MAX_TIMEOUT_MINUTES} minutes` })
-        .max(MAX_TIMEOUT_MINUTES, { error: `must be above 0 and at most ${MAX_TIMEOUT_MINUTES} minutes` })
-        .optional()
-        .describe('The job is stopped and fails after so long; at most 1440. Default 30.'),
-      'continue-on-error': z
-        .boolean({ error: 'must be true or false' })
-        .optional()
-        .describe('A failure of this job is noted and tolerated. Default false.'),
-      cache: listOrOne(safeName, 'must be a cache name or a list of cache names').optional().describe('Caches of the file that this job uses.'),
-    },
-    { error: 'must be a mapping with run or steps' },
-  );
+const job = z.strictObject(
+  {
+    name: line.optional().describe('What people see. Default: the key.'),
+    needs: names
+      .optional()
+      .describe('Jobs that must succeed first. With `needs` (also `[]`) phases do not count for this job.'),
+    phase: safeName.optional().describe('One of `phases`. Default: the first of them.'),
+    run: script.optional().describe('Commands of a job with one step. Either `run` or `steps`.'),
+    steps: z
+      .array(step, { error: 'must be a list of steps' })
+      .min(1, { error: 'must hold at least one step' })
+      .optional()
+      .describe('Steps, run one after the other in the same workspace.'),
+    env: env.optional().describe('Variables of all steps of the job.'),
+    'timeout-minutes': z
+      .number({ error: 'must be a number of minutes' })
+      .gt(0, { error: `must be above 0 and at most ${MAX_TIMEOUT_MINUTES} minutes` })
+      .max(MAX_TIMEOUT_MINUTES, { error: `must be above 0 and at most ${MAX_TIMEOUT_MINUTES} minutes` })
+      .optional()
+      .describe('The job is stopped and fails after so long; at most 1440. Default 30.'),
+    'continue-on-error': z
+      .boolean({ error: 'must be true or false' })
+      .optional()
+      .describe('A failure of this job is noted and tolerated. Default false.'),
+    cache: listOrOne(safeName, 'must be a cache name or a list of cache names')
+      .optional()
+      .describe('Caches of the file that this job uses.'),
+  },
+  { error: 'must be a mapping with run or steps' },
+);
 
 export const pipelineSchema = z.strictObject(
   {
     name: z
       .string({ error: 'must be text' })
-      .regex(/^[A-Za-z0-9_](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_.-])?$/, { error: `must be made of ${NAME_RULE}; spaces are allowed inside. Rename it` })
+      .regex(/^[A-Za-z0-9_](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_.-])?$/, {
+        error: `must be made of ${NAME_RULE}; spaces are allowed inside. Rename it`,
+      })
       .optional()
       .describe('Name of the pipeline, part of every status context. Default: the file name without its ending.'),
     on: on.optional().describe('When it runs: `push`, `pull_request`, a list of them, or a mapping. Default: both.'),
@@ -180,21 +203,67 @@ export type CacheInput = z.output<typeof cache>;
 
 /** Keys of each kind of mapping, and those that a later version brings: they get another sentence than a typing error. */
 export const keysOf = {
-  top: { known: Object.keys(pipelineSchema.shape), later: ['defaults', 'vars', 'concurrency', 'include', 'run-name', 'permissions'] },
-  on: { known: [...eventNames], later: ['schedule', 'workflow_dispatch', 'workflow_call', 'workflow_run', 'repository_dispatch', 'merge_group', 'release', 'pull_request_target'] },
-  filter: { known: ['branches'], later: ['tags', 'tags-ignore', 'branches-ignore', 'paths', 'paths-ignore', 'types', 'checkout'] },
+  top: {
+    known: Object.keys(pipelineSchema.shape),
+    later: ['defaults', 'vars', 'concurrency', 'include', 'run-name', 'permissions'],
+  },
+  on: {
+    known: [...eventNames],
+    later: [
+      'schedule',
+      'workflow_dispatch',
+      'workflow_call',
+      'workflow_run',
+      'repository_dispatch',
+      'merge_group',
+      'release',
+      'pull_request_target',
+    ],
+  },
+  filter: {
+    known: ['branches'],
+    later: ['tags', 'tags-ignore', 'branches-ignore', 'paths', 'paths-ignore', 'types', 'checkout'],
+  },
   sidecar: { known: Object.keys(sidecar.shape), later: [] },
   build: { known: ['context', 'file'], later: [] },
   cache: { known: Object.keys(cache.shape), later: [] },
   job: {
     known: Object.keys(job.shape),
     later: [
-      'if', 'strategy', 'matrix', 'runs-on', 'platforms', 'container', 'services', 'outputs', 'secrets', 'artifacts', 'inputs', 'retry', 'priority',
-      'resources', 'parallel', 'start-delay', 'allow-exit-codes', 'interruptible', 'concurrency', 'defaults', 'permissions', 'environment', 'lane',
-      'workflow', 'image', 'verify', 'uses', 'with',
+      'if',
+      'strategy',
+      'matrix',
+      'runs-on',
+      'platforms',
+      'container',
+      'services',
+      'outputs',
+      'secrets',
+      'artifacts',
+      'inputs',
+      'retry',
+      'priority',
+      'resources',
+      'parallel',
+      'start-delay',
+      'allow-exit-codes',
+      'interruptible',
+      'concurrency',
+      'defaults',
+      'permissions',
+      'environment',
+      'lane',
+      'workflow',
+      'image',
+      'verify',
+      'uses',
+      'with',
     ],
   },
-  step: { known: Object.keys(step.shape), later: ['id', 'if', 'shell', 'timeout-minutes', 'continue-on-error', 'uses', 'with'] },
+  step: {
+    known: Object.keys(step.shape),
+    later: ['id', 'if', 'shell', 'timeout-minutes', 'continue-on-error', 'uses', 'with'],
+  },
 } as const;
 
 /** `a` or `[a, b]`, as people write needs. */
@@ -205,7 +274,8 @@ function listOrOne<T extends z.ZodType>(item: T, message: string, least = 0) {
 /** Text goes to a process: NUL cannot, and an expression would reach the shell as it stands. */
 function textFault(text: string): string | undefined {
   if (text.includes('\0')) return 'must not hold a NUL character. Remove it';
-  if (/\$\{\{.*?\}\}/s.test(text)) return 'holds an expression ${{ … }}: this version does not have them yet. Use a variable such as $GITHUB_SHA';
+  if (/\$\{\{.*?\}\}/s.test(text))
+    return 'holds an expression ${{ … }}: this version does not have them yet. Use a variable such as $GITHUB_SHA';
   return undefined;
 }
 

@@ -39,7 +39,12 @@ export type SidecarSource =
 
 export type CacheSpec =
   /** A dependency layer: built once per content of the `key` files, then mounted read-only by any number of jobs. */
-  | { readonly kind: 'layer'; readonly key: readonly string[]; readonly paths: readonly string[]; readonly install: string }
+  | {
+      readonly kind: 'layer';
+      readonly key: readonly string[];
+      readonly paths: readonly string[];
+      readonly install: string;
+    }
   /** A named volume that jobs write to, kept between runs, at an absolute path inside the container. */
   | { readonly kind: 'volume'; readonly path: string };
 

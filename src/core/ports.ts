@@ -212,7 +212,11 @@ export interface Forge {
    * Sends one status. May be repeated: GitHub keeps the newest per context. Aborting the signal ends it with 'retry';
    * whether the status arrived is then unknown.
    */
-  setStatus(status: OutgoingStatus, targetUrl: string | null, signal?: AbortSignal): Promise<Result<void, ForgeTrouble>>;
+  setStatus(
+    status: OutgoingStatus,
+    targetUrl: string | null,
+    signal?: AbortSignal,
+  ): Promise<Result<void, ForgeTrouble>>;
 }
 
 /** `retry` = it may pass, not before `retryAt` when the forge said so; `refused` = it never will. */
@@ -241,7 +245,11 @@ export interface Git {
   /** Object id of a file or tree at a sha (`.` = the top), or undefined: equal ids mean equal content. */
   objectId(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
   /** A fresh work tree of the sha with its own shallow `.git`, written to the absent folder `directory`. */
-  checkout(request: { readonly repo: RepoRef; readonly sha: string; readonly directory: string }): Promise<Result<void, GitTrouble>>;
+  checkout(request: {
+    readonly repo: RepoRef;
+    readonly sha: string;
+    readonly directory: string;
+  }): Promise<Result<void, GitTrouble>>;
 }
 
 export interface FetchRequest {

@@ -79,5 +79,9 @@ export function runOutcome(jobs: readonly Job[], ending: Outcome | null): Outcom
   const allowed = jobs.filter((job) => job.outcome?.result === 'failure').length;
   if (passed + allowed === 0) return { result: 'skipped', reason: 'condition', message: 'no job ran' };
   const counted = `${passed} ${passed === 1 ? 'job' : 'jobs'} passed`;
-  return { result: 'success', reason: 'exit', message: allowed === 0 ? counted : `${counted}, ${allowed} failed (allowed)` };
+  return {
+    result: 'success',
+    reason: 'exit',
+    message: allowed === 0 ? counted : `${counted}, ${allowed} failed (allowed)`,
+  };
 }

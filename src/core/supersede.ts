@@ -25,8 +25,7 @@ export function judgeLine(
   live: readonly Run[],
 ): LineVerdict {
   if (!supersedes(intake)) return { kind: 'newest', ends: [] };
-  const newerSha =
-    reportedHead ?? (newestSeen !== null && newestSeen.id > intake.id ? newestSeen.sha : intake.sha);
+  const newerSha = reportedHead ?? (newestSeen !== null && newestSeen.id > intake.id ? newestSeen.sha : intake.sha);
   if (newerSha !== intake.sha) return { kind: 'stale', newerSha };
   const line = lineOf(intake.headRepoId, intake.headRef, intake.prNumber);
   return {

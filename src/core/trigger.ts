@@ -31,7 +31,9 @@ export function judgeTrigger(on: Triggers, event: TriggerEvent): TriggerVerdict 
       return matchBranch(on.push, event.headRef.slice(BRANCH.length), 'branch');
     case 'pull_request':
       if (!on.pull_request) return { wanted: false, why: 'it does not run on pull_request' };
-      return on.pull_request.branches ? matchBranch(on.pull_request, event.baseRef ?? '', 'base branch') : { wanted: true };
+      return on.pull_request.branches
+        ? matchBranch(on.pull_request, event.baseRef ?? '', 'base branch')
+        : { wanted: true };
     default:
       return unreachable(event.eventName);
   }

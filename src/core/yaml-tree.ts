@@ -3,7 +3,20 @@
  * writes it), so duplicates, aliases and merges are resolved here in linear time and within a budget: the library's own
  * ways take quadratic or exponential time on a file made for it.
  */
-import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument, visit, type Alias, type Document, type Node, type YAMLMap } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Alias,
+  type Document,
+  type Node,
+  type YAMLMap,
+} from 'yaml';
 import type { Position, ProblemCode } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 import { shown } from './shown.ts';
@@ -39,7 +52,11 @@ export function readYaml(text: string): Result<YamlNode, readonly YamlTrouble[]>
   const document = parseDocument(text, { version: '1.2', uniqueKeys: false, prettyErrors: false, lineCounter: lines });
   const reader = new Reader(lines);
   for (const fault of [...document.errors, ...document.warnings]) {
-    reader.report('yaml-syntax', fault.pos[0], fault.code === 'RESOURCE_EXHAUSTION' ? DEPTH_MESSAGE : `${sentence(fault.message)} Correct the YAML here.`);
+    reader.report(
+      'yaml-syntax',
+      fault.pos[0],
+      fault.code === 'RESOURCE_EXHAUSTION' ? DEPTH_MESSAGE : `${sentence(fault.message)} Correct the YAML here.`,
+    );
   }
   if (reader.troubles.length > 0) return failed(reader.troubles);
   const root = reader.readDocument(document);
@@ -50,11 +67,13 @@ const DEPTH_MESSAGE = `The file nests deeper than ${MAX_DEPTH} levels. Flatten i
 
 /** Parsing takes up to 7 µs per token, on the daemon's own thread; splitting into tokens is a tenth of that. */
 function excessOf(text: string): string | undefined {
-  if (text.length > MAX_YAML_CHARACTERS) return 'The file is larger than 1 MiB. Move long scripts into files of their own.';
+  if (text.length > MAX_YAML_CHARACTERS)
+    return 'The file is larger than 1 MiB. Move long scripts into files of their own.';
   let tokens = 0;
   for (const token of new Lexer().lex(text)) {
     if (token !== '') tokens += 1;
-    if (tokens > MAX_TOKENS) return `The file has more than ${MAX_TOKENS} YAML tokens. Split it into several pipelines.`;
+    if (tokens > MAX_TOKENS)
+      return `The file has more than ${MAX_TOKENS} YAML tokens. Split it into several pipelines.`;
   }
   return undefined;
 }
@@ -88,8 +107,11 @@ class Reader {
 
   report(code: ProblemCode, offset: number, message: string): void {
     if (this.#values > MAX_VALUES) return;
-    const known = this.troubles.some((one) => one.message === message && one.position.line === this.#position(offset).line);
-    if (!known && this.troubles.length < MAX_TROUBLES) this.troubles.push({ code, message, position: this.#position(offset) });
+    const known = this.troubles.some(
+      (one) => one.message === message && one.position.line === this.#position(offset).line,
+    );
+    if (!known && this.troubles.length < MAX_TROUBLES)
+      this.troubles.push({ code, message, position: this.#position(offset) });
   }
 
   read(node: unknown, depth: number): YamlNode {
@@ -127,7 +149,12 @@ class Reader {
       const offset = offsetOf(pair.key) ?? offsetOf(pair.value) ?? 0;
       const key = this.#key(pair.key, offset);
       if (key === undefined) continue;
-      if (own.has(key)) this.report('yaml-syntax', offset, `The key ${shown(key)} stands twice in this mapping. Remove or rename one of them.`);
+      if (own.has(key))
+        this.report(
+          'yaml-syntax',
+          offset,
+          `The key ${shown(key)} stands twice in this mapping. Remove or rename one of them.`,
+        );
       const node = this.read(pair.value, depth + 1);
       if (key === '<<') this.#merge(node, merged, offset);
       else own.set(key, { keyPosition: this.#position(offset), node });
@@ -141,7 +168,8 @@ class Reader {
     const key = isScalar(node) ? (typeof node.value === 'string' ? node.value : (node.source ?? '')) : undefined;
     if (key === undefined) this.report('bad-value', offset, 'A key must be plain text. Write a word before the colon.');
     // Assigned to an object it would vanish or change the object's nature.
-    else if (key === '__proto__') this.report('bad-value', offset, 'The key "__proto__" is not allowed. Choose another word.');
+    else if (key === '__proto__')
+      this.report('bad-value', offset, 'The key "__proto__" is not allowed. Choose another word.');
     else return key;
     return undefined;
   }
@@ -150,7 +178,11 @@ class Reader {
   #merge(node: YamlNode, into: Entries, offset: number): void {
     for (const source of Array.isArray(node.value) ? node.items : [node]) {
       if (typeof source.value !== 'object' || source.value === null || Array.isArray(source.value)) {
-        this.report('wrong-type', offset, '"<<" takes a mapping or a list of mappings. Give it an alias such as *defaults.');
+        this.report(
+          'wrong-type',
+          offset,
+          '"<<" takes a mapping or a list of mappings. Give it an alias such as *defaults.',
+        );
       }
       for (const [name, entry] of source.entries) if (!into.has(name)) into.set(name, entry);
     }

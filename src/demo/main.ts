@@ -22,7 +22,10 @@ import { sampleProject } from './sample.ts';
 
 const REPOSITORY = { id: 1, name: DEMO_NAME, owner: { login: DEMO_OWNER }, default_branch: 'main' };
 
-async function demo(options: { readonly once: boolean; readonly fails: boolean }, stop: AbortSignal): Promise<ExitCode> {
+async function demo(
+  options: { readonly once: boolean; readonly fails: boolean },
+  stop: AbortSignal,
+): Promise<ExitCode> {
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'hearth-demo-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
@@ -30,20 +33,38 @@ async function demo(options: { readonly once: boolean; readonly fails: boolean }
   const repository = await makeDemoRepository(join(folder, 'forge'), process.env);
   const config = demoConfig(join(folder, 'data'), secret, repository.cloneUrl);
   opened.defer(() => removeSlotsOf(config.dataDirectory));
-  const daemon = opened.use(await startDaemon({ config, role: 'serve', log: createLog('error'), environment: process.env }));
+  const daemon = opened.use(
+    await startDaemon({ config, role: 'serve', log: createLog('error'), environment: process.env }),
+  );
   const store = await openConfiguredStore(config);
   opened.defer(() => store.close());
   say(`Hearth listens on ${daemon.url ?? ''} (data in ${config.dataDirectory})\n`);
 
   const first = await repository.push(sampleProject(options), 'Say hello');
-  await pushAndWatch({ url: daemon.url ?? '', secret, sha: first, title: 'A first push: the slots and the dependency layer are made', store, config });
+  await pushAndWatch({
+    url: daemon.url ?? '',
+    secret,
+    sha: first,
+    title: 'A first push: the slots and the dependency layer are made',
+    store,
+    config,
+  });
   const second = await repository.push({ 'README.md': 'Hello.\n' }, 'Describe');
-  const last = await pushAndWatch({ url: daemon.url ?? '', secret, sha: second, title: 'A second push: everything is warm', store, config });
+  const last = await pushAndWatch({
+    url: daemon.url ?? '',
+    secret,
+    sha: second,
+    title: 'A second push: everything is warm',
+    store,
+    config,
+  });
 
   say(`\nStatuses that GitHub would have got for ${second.slice(0, 7)}:\n`);
   say(columns(last.flatMap(statusRows)));
   if (!options.once) {
-    say(`\nStill up. Try:  curl ${daemon.url ?? ''}/logs/${second}   curl ${daemon.url ?? ''}/health\nCtrl-C ends it.\n`);
+    say(
+      `\nStill up. Try:  curl ${daemon.url ?? ''}/logs/${second}   curl ${daemon.url ?? ''}/health\nCtrl-C ends it.\n`,
+    );
     await aborted(stop);
     return exits.interrupted;
   }
@@ -63,7 +84,13 @@ interface Push {
 async function pushAndWatch({ url, secret, sha, title, store, config }: Push): Promise<readonly RunWithJobs[]> {
   say(`\n${title} (${sha.slice(0, 7)})\n`);
   const pushedAt = performance.now();
-  const body = JSON.stringify({ ref: 'refs/heads/main', after: sha, deleted: false, repository: REPOSITORY, sender: { login: 'you' } });
+  const body = JSON.stringify({
+    ref: 'refs/heads/main',
+    after: sha,
+    deleted: false,
+    repository: REPOSITORY,
+    sender: { login: 'you' },
+  });
   const response = await fetch(`${url}/webhook`, {
     method: 'POST',
     body,
@@ -74,10 +101,16 @@ async function pushAndWatch({ url, secret, sha, title, store, config }: Push): P
       'x-hub-signature-256': `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`,
     },
   });
-  if (response.status !== 202) throw new Error(`the push was answered with ${response.status}: ${await response.text()}`);
+  if (response.status !== 202)
+    throw new Error(`the push was answered with ${response.status}: ${await response.text()}`);
   say(`  answered 202 after ${(performance.now() - pushedAt).toFixed(0)} ms: the push is on disk\n`);
   const ids = await runsOf(store, sha);
-  const runs = await watchRuns({ store, logs: openJobLogs(config.dataDirectory), ids, context: { json: false, write: say } });
+  const runs = await watchRuns({
+    store,
+    logs: openJobLogs(config.dataDirectory),
+    ids,
+    context: { json: false, write: say },
+  });
   say(`  push → verdict: ${((performance.now() - pushedAt) / 1000).toFixed(2)} s\n`);
   return runs;
 }
@@ -94,7 +127,12 @@ async function runsOf(store: Store, sha: string): Promise<readonly number[]> {
 }
 
 function statusRows({ run, jobs }: RunWithJobs): readonly (readonly string[])[] {
-  return [runStatus(run), ...jobs.map((job) => jobStatus(run, job))].map(({ context, state, description }) => ['', context, state, description]);
+  return [runStatus(run), ...jobs.map((job) => jobStatus(run, job))].map(({ context, state, description }) => [
+    '',
+    context,
+    state,
+    description,
+  ]);
 }
 
 function demoConfig(dataDirectory: string, secret: string, cloneUrl: string): Config {
@@ -118,18 +156,31 @@ function say(text: string | Uint8Array): void {
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => { resolve(); }, { once: true });
+    else
+      signal.addEventListener(
+        'abort',
+        () => {
+          resolve();
+        },
+        { once: true },
+      );
   });
 }
 
 const stop = new AbortController();
-process.once('SIGINT', () => { stop.abort(); });
-process.once('SIGTERM', () => { stop.abort(); });
+process.once('SIGINT', () => {
+  stop.abort();
+});
+process.once('SIGTERM', () => {
+  stop.abort();
+});
 const known = new Set(['--once', '--fail']);
 const args = process.argv.slice(2);
 const unknown = args.filter((arg) => !known.has(arg));
 if (unknown.length > 0) {
-  process.stderr.write(`The demo does not know ${unknown.join(' ')}. It takes --once (end with the verdict) and --fail (a test fails).\n`);
+  process.stderr.write(
+    `The demo does not know ${unknown.join(' ')}. It takes --once (end with the verdict) and --fail (a test fails).\n`,
+  );
   process.exitCode = exits.usage;
 } else {
   process.exitCode = await demo({ once: args.includes('--once'), fails: args.includes('--fail') }, stop.signal);

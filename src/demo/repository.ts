@@ -13,7 +13,10 @@ export interface DemoRepository {
 export const DEMO_OWNER = 'demo';
 export const DEMO_NAME = 'hello';
 
-export async function makeDemoRepository(folder: string, environment: Readonly<Record<string, string | undefined>>): Promise<DemoRepository> {
+export async function makeDemoRepository(
+  folder: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<DemoRepository> {
   const bare = join(folder, DEMO_OWNER, `${DEMO_NAME}.git`);
   const work = join(folder, 'work');
   const person = { NAME: 'Hearth demo', EMAIL: 'demo@localhost' };
@@ -21,7 +24,12 @@ export async function makeDemoRepository(folder: string, environment: Readonly<R
     PATH: environment['PATH'] ?? '',
     HOME: folder,
     GIT_CONFIG_NOSYSTEM: '1',
-    ...Object.fromEntries(Object.entries(person).flatMap(([key, value]) => [[`GIT_AUTHOR_${key}`, value], [`GIT_COMMITTER_${key}`, value]])),
+    ...Object.fromEntries(
+      Object.entries(person).flatMap(([key, value]) => [
+        [`GIT_AUTHOR_${key}`, value],
+        [`GIT_COMMITTER_${key}`, value],
+      ]),
+    ),
   };
   const git = async (...args: readonly string[]): Promise<string> =>
     (await execa('git', args, { cwd: work, env, extendEnv: false, stdin: 'ignore' })).stdout;

@@ -22,7 +22,12 @@ export interface DependencyLayerParts {
   readonly masker: () => Masker;
   readonly logBytes: number;
   readonly graceMs: number;
-  readonly user: () => { readonly uid: number; readonly gid: number; readonly handOver: boolean; readonly home: string };
+  readonly user: () => {
+    readonly uid: number;
+    readonly gid: number;
+    readonly handOver: boolean;
+    readonly home: string;
+  };
 }
 
 /** Topmost first. The caller releases them; on failure none is left held. */
@@ -37,7 +42,9 @@ export async function holdLayers(
   try {
     for (const wanted of prepared.wanted) {
       const id = { repoId: claim.run.repo.id, trust: claim.run.trust, key: wanted.key };
-      const layer = await parts.layers.acquire(id, (target) => build(parts, claim, prepared, wanted, signals, say, target));
+      const layer = await parts.layers.acquire(id, (target) =>
+        build(parts, claim, prepared, wanted, signals, say, target),
+      );
       say(`cache ${wanted.name}: ${layer.hit ? 'hit' : 'built'} ${wanted.key.slice(0, 12)}\n`);
       held.unshift(layer);
     }
@@ -63,16 +70,27 @@ async function build(
   try {
     const n = slot.nextNumber();
     const mounted = await parts.workspaces.mount(slot, n, [prepared.checkout.path]);
-    if (!mounted.ok) throw new Ended(error(mounted.problem.kind === 'disk' ? 'disk' : 'lost_slot', mounted.problem.message));
+    if (!mounted.ok)
+      throw new Ended(error(mounted.problem.kind === 'disk' ? 'disk' : 'lost_slot', mounted.problem.message));
     await install(parts, claim, wanted, signals, slot, n, say);
     await mkdir(target, { mode: 0o755 });
     const captured = await parts.workspaces.capture(slot, n, wanted.cache.paths, target);
     if (!captured.ok) {
-      throw new Ended(error(captured.problem.kind === 'disk' ? 'disk' : 'config', `cache ${wanted.name}: ${captured.problem.message}`));
+      throw new Ended(
+        error(
+          captured.problem.kind === 'disk' ? 'disk' : 'config',
+          `cache ${wanted.name}: ${captured.problem.message}`,
+        ),
+      );
     }
     if (captured.value.length === 0) {
       const paths = wanted.cache.paths.join(', ');
-      throw new Ended(error('config', `cache ${wanted.name}: install made none of its paths (${paths}); correct \`paths\` or \`install\``));
+      throw new Ended(
+        error(
+          'config',
+          `cache ${wanted.name}: install made none of its paths (${paths}); correct \`paths\` or \`install\``,
+        ),
+      );
     }
     reusable = (await parts.workspaces.unmount(slot, n)).ok && claim.run.trust === 'T1';
   } finally {
@@ -111,7 +129,15 @@ async function install(
       banner: '',
       script: step.run,
       // The key does not know the job's own environment, so the layer may not depend on it either.
-      env: stepEnv({ run, context, job: { ...job, spec: { ...job.spec, env: {} } }, step, imageEnv: slot.record.spec.imageEnv, home: user.home, earlier }),
+      env: stepEnv({
+        run,
+        context,
+        job: { ...job, spec: { ...job.spec, env: {} } },
+        step,
+        imageEnv: slot.record.spec.imageEnv,
+        home: user.home,
+        earlier,
+      }),
     }),
     started: () => undefined,
     stop: signals.stop,

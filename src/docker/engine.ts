@@ -93,7 +93,9 @@ async function serverVersion(host: string | undefined, timeoutMs: number): Promi
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => (text += part));
-      response.on('end', () => { resolve(text); });
+      response.on('end', () => {
+        resolve(text);
+      });
       response.on('error', reject);
     });
     call.on('timeout', () => call.destroy(new Error(`the Docker engine did not answer within ${timeoutMs} ms`)));

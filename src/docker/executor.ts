@@ -7,11 +7,10 @@ import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Executor, Finish, Git, JobLogs, JobLogWriter } from '../core/ports.ts';
 import { oomKills } from './cgroup.ts';
 import type { Engine } from './engine.ts';
-import { holdLayers } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
-import type { HeldLayer, Layers } from './layers.ts';
+import type { Layers } from './layers.ts';
 import { jobOutcome } from './job-outcome.ts';
-import { prepare, type Prepared } from './preparation.ts';
+import { place, type Placement } from './placement.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
 import type { Sidecars } from './sidecars.ts';
@@ -19,7 +18,7 @@ import { endJob, runSteps } from './slot-job.ts';
 import { jobDirectory } from './slot-files.ts';
 import type { SlotPool } from './slot-pool.ts';
 import { SlotLost, type Slot } from './slot.ts';
-import { allTickets, removeSlotFolder, removeTicket, writeTicket, type Ticket } from './ticket.ts';
+import { allTickets, removeSlotFolder, removeTicket, type Ticket } from './ticket.ts';
 import type { Workspaces } from './workspace.ts';
 
 export interface ExecutorParts {
@@ -47,13 +46,6 @@ export interface ExecutorParts {
 /** In strategy `copy` jobs run as this user, since their control files can only be hidden by their modes there. */
 const UNPRIVILEGED = 65532;
 
-/** One attempt under way in its slot. */
-interface Placement {
-  readonly slot: Slot;
-  readonly ticket: Ticket;
-  readonly held: readonly HeldLayer[];
-}
-
 export function dockerExecutor(parts: ExecutorParts): Executor {
   const placements = new Map<JobId, Placement>();
   /** Tickets that an earlier process left, by job and attempt. */
@@ -75,7 +67,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   async function attempt(claim: Claim, signals: ExecutionSignals, log: JobLogWriter): Promise<Finish | undefined> {
-    const placement = findPlacement(claim) ?? (await place(claim, signals, log));
+    const placement = findPlacement(claim) ?? (await place({ ...parts, user }, claim, signals, log));
     placements.set(claim.job.id, placement);
     try {
       return await runPlaced(claim, signals, log, placement);
@@ -101,54 +93,6 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     return { slot, ticket, held: [] };
   }
 
-  async function place(claim: Claim, signals: ExecutionSignals, log: JobLogWriter): Promise<Placement> {
-    const prelude = writePrelude(log);
-    const { say } = prelude;
-    const prepared = await prepare({ ...parts, copies: parts.workspaces.strategy === 'copy' }, claim, say);
-    if (!prepared.ok) throw new Ended(prepared.problem);
-    const held: HeldLayer[] = [prepared.value.checkout];
-    try {
-      proceed(signals);
-      held.unshift(...(await holdLayers({ ...parts, user }, claim, prepared.value, signals, say)));
-      proceed(signals);
-      await prelude.written();
-      return await enterSlot(claim, signals, log, prepared.value, held);
-    } catch (cause) {
-      for (const layer of held) layer.release();
-      throw cause;
-    }
-  }
-
-  async function enterSlot(
-    { job, run }: Claim,
-    signals: ExecutionSignals,
-    log: JobLogWriter,
-    prepared: Prepared,
-    held: readonly HeldLayer[],
-  ): Promise<Placement> {
-    const slot = await parts.slots.acquire(prepared.spec).catch((cause: unknown) => {
-      parts.sidecars.forget(prepared.image.id);
-      throw new Ended(error('image', `no slot could be started: ${messageOf(cause)}`));
-    });
-    try {
-      proceed(signals);
-      const n = slot.nextNumber();
-      const mounted = await parts.workspaces.mount(slot, n, held.map((layer) => layer.path));
-      if (!mounted.ok) {
-        const { kind, message } = mounted.problem;
-        throw new Ended(error(kind === 'disk' ? 'disk' : 'lost_slot', message));
-      }
-      const kills = (await oomKills(slot.record.process.pid)) ?? 0;
-      const ids = { runId: run.id, jobId: job.id, attempt: job.attempt };
-      const ticket: Ticket = { ...ids, slotId: slot.id, n, preludeBytes: log.bytes, oomKills: kills };
-      await writeTicket(parts.slotsRoot, ticket);
-      return { slot, ticket, held };
-    } catch (cause) {
-      await parts.slots.remove(slot);
-      throw cause;
-    }
-  }
-
   async function runPlaced(
     claim: Claim,
     signals: ExecutionSignals,
@@ -156,7 +100,12 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     { slot, ticket }: Placement,
   ): Promise<Finish> {
     const { job, run, context } = claim;
-    const raw = copyRawLog(join(jobDirectory(slot.directory, ticket.n), 'log'), log, parts.masker(), log.bytes - ticket.preludeBytes);
+    const raw = copyRawLog(
+      join(jobDirectory(slot.directory, ticket.n), 'log'),
+      log,
+      parts.masker(),
+      log.bytes - ticket.preludeBytes,
+    );
     const stopListening = slot.onLog(ticket.n, () => {
       raw.catchUp().catch(parts.onError);
     });
@@ -257,7 +206,8 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
 
   async function outcomeOf(cause: unknown, signals: ExecutionSignals): Promise<Outcome> {
     if (cause instanceof Ended) return cause.outcome;
-    if (isErrno(cause, 'ENOSPC', 'EDQUOT')) return error('disk', 'the disk is full; free some space and run the job again');
+    if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
+      return error('disk', 'the disk is full; free some space and run the job again');
     if (signals.stop.aborted) return signals.stop.reason as Outcome;
     if (cause instanceof SlotLost) return error('lost_slot', `the slot was lost: ${cause.message}`);
     parts.onError(cause);
@@ -269,23 +219,6 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
 
 function keyOf(job: Pick<Claim['job'], 'id' | 'attempt'>): string {
   return `${job.id}.${job.attempt}`;
-}
-
-function proceed(signals: ExecutionSignals): void {
-  signals.detach.throwIfAborted();
-  if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
-}
-
-/** What Hearth itself says before the commands begin. Lines are appended in order; a failed write shows in `written`. */
-function writePrelude(log: JobLogWriter): { say(text: string): void; written(): Promise<void> } {
-  let tail = Promise.resolve();
-  return {
-    say(text) {
-      tail = tail.then(() => log.append(Buffer.from(text)));
-      tail.catch(() => undefined); // reported by `written`
-    },
-    written: () => tail,
-  };
 }
 
 function messageOf(cause: unknown): string {

@@ -22,7 +22,11 @@ export interface JobVerdict {
 
 const ENOSPC = 28;
 
-export function jobOutcome(last: { readonly end: StepEnd; readonly step: StepSpec }, end: JobEnd, seen: Observed): JobVerdict {
+export function jobOutcome(
+  last: { readonly end: StepEnd; readonly step: StepSpec },
+  end: JobEnd,
+  seen: Observed,
+): JobVerdict {
   const exitCode = exitCodeOf(last.end);
   const dropped = end.writtenBytes - end.keptBytes;
   const notes = [
@@ -37,13 +41,19 @@ export function jobOutcome(last: { readonly end: StepEnd; readonly step: StepSpe
 function decide(end: StepEnd, step: StepSpec, job: JobEnd, seen: Observed): Outcome {
   if (seen.stopped !== null) return seen.stopped;
   if (job.logErrno === ENOSPC) return error('disk', 'the disk became full; free some space and run the job again');
-  if (seen.killed) return { result: 'failure', reason: 'oom', message: 'out of memory: the kernel killed a process of this job' };
+  if (seen.killed)
+    return { result: 'failure', reason: 'oom', message: 'out of memory: the kernel killed a process of this job' };
   switch (end.kind) {
     case 'exit':
       if (end.code === 0) return { result: 'success', reason: 'exit', message: 'passed' };
       return { result: 'failure', reason: 'exit', message: `${step.name}: exit ${end.code}`, exitCode: end.code };
     case 'signal':
-      return { result: 'failure', reason: 'exit', message: `${step.name}: killed by signal ${end.signal}`, exitCode: 128 + end.signal };
+      return {
+        result: 'failure',
+        reason: 'exit',
+        message: `${step.name}: killed by signal ${end.signal}`,
+        exitCode: 128 + end.signal,
+      };
     case 'timeout':
       return { result: 'failure', reason: 'timeout', message: `timed out after ${minutes(seen.timeoutMs)}` };
     case 'stopped':

@@ -38,7 +38,11 @@ export interface HeldLayer {
  * and are dropped by `sweep` when the machine was booted since. Callers that waited for a build that failed try for
  * themselves, unless `isFinal` says that they would fail alike.
  */
-export function openLayers(root: string, durability: 'durable' | 'this boot', isFinal: (error: unknown) => boolean = () => false): Layers {
+export function openLayers(
+  root: string,
+  durability: 'durable' | 'this boot',
+  isFinal: (error: unknown) => boolean = () => false,
+): Layers {
   const building = new Map<string, Promise<void>>();
   const holders = new Map<string, number>();
 

@@ -69,7 +69,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     slotsRoot: root,
     workspaces,
     checkouts: openLayers(inData('checkouts'), 'this boot'),
-    layers: openLayers(inData('layers'), 'durable', (cause) => cause instanceof Ended && cause.outcome.result === 'failure'),
+    layers: openLayers(
+      inData('layers'),
+      'durable',
+      (cause) => cause instanceof Ended && cause.outcome.result === 'failure',
+    ),
     sidecars: openSidecars(engine, options.git, () => options.clock.monotonicMs()),
     masker: options.masker,
     logBytes: options.logBytes,

@@ -55,9 +55,13 @@ export async function prepare(
   const wanted: WantedLayer[] = [];
   const volumes: { name: string; path: string }[] = [];
   for (const { name, cache } of caches) {
-    if (cache === undefined) return release(failed(error('config', `there is no cache ${name}; define it under \`cache:\``)));
+    if (cache === undefined)
+      return release(failed(error('config', `there is no cache ${name}; define it under \`cache:\``)));
     if (cache.kind === 'volume') {
-      volumes.push({ name: volumeName({ repoId: run.repo.id, trust: run.trust, cache: name }, sha256), path: cache.path });
+      volumes.push({
+        name: volumeName({ repoId: run.repo.id, trust: run.trust, cache: name }, sha256),
+        path: cache.path,
+      });
       continue;
     }
     const key = await keyOf(parts.git, claim, image.value, name, cache);
@@ -103,12 +107,16 @@ async function keyOf(
   for (const path of cache.key) {
     const objectId = await git.objectId(run.repo, run.sha, path);
     if (objectId === undefined) {
-      return failed(error('config', `cache ${name}: there is no file ${path} in this commit; correct \`cache.${name}.key\``));
+      return failed(
+        error('config', `cache ${name}: there is no file ${path} in this commit; correct \`cache.${name}.key\``),
+      );
     }
     keyFiles.push({ path, objectId });
   }
   const platform = `linux/${image.architecture}`;
-  return success(layerKey({ install: cache.install, keyFiles, paths: cache.paths, imageId: image.id, platform }, sha256));
+  return success(
+    layerKey({ install: cache.install, keyFiles, paths: cache.paths, imageId: image.id, platform }, sha256),
+  );
 }
 
 function sha256(text: string): string {

@@ -66,8 +66,11 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
           return engine.pull(sidecar.image, say);
         });
       }
-      const [context, file] = await Promise.all([sidecar.context, sidecar.file].map((path) => git.objectId(repo, sha, path)));
-      if (context === undefined) return failed(`there is no folder ${sidecar.context} in this commit (sidecar.build.context)`);
+      const [context, file] = await Promise.all(
+        [sidecar.context, sidecar.file].map((path) => git.objectId(repo, sha, path)),
+      );
+      if (context === undefined)
+        return failed(`there is no folder ${sidecar.context} in this commit (sidecar.build.context)`);
       if (file === undefined) return failed(`there is no file ${sidecar.file} in this commit (sidecar.build.file)`);
       const inputs = JSON.stringify([repo.id, trust, context, file, sidecar.file]);
       const tag = `hearth/sidecar:${createHash('sha256').update(inputs).digest('hex').slice(0, 24)}`;

@@ -90,7 +90,7 @@ export async function readJobEnd(slotDirectory: string, n: number): Promise<JobE
   const bytes = await safeRead(join(jobDirectory(slotDirectory, n), 'end'), 128);
   if (bytes === undefined) return undefined;
   const match = /^(\d{1,20}) (\d{1,20}) (\d{1,3}) ([01])\n$/.exec(bytes.toString('latin1'));
-  if (match === null) throw new Error('a job\'s end file is not of the agreed form');
+  if (match === null) throw new Error("a job's end file is not of the agreed form");
   return {
     writtenBytes: Number(match[1]),
     keptBytes: Number(match[2]),
@@ -108,7 +108,10 @@ export async function readCommandFile(slotDirectory: string, n: number, k: numbe
 /** Numbers of the jobs that have a folder in the slot. */
 export async function jobNumbers(slotDirectory: string): Promise<readonly number[]> {
   const names = await readdir(join(slotDirectory, 'jobs'));
-  return names.map(Number).filter((n) => Number.isSafeInteger(n) && n > 0).sort((a, b) => a - b);
+  return names
+    .map(Number)
+    .filter((n) => Number.isSafeInteger(n) && n > 0)
+    .sort((a, b) => a - b);
 }
 
 /** Whole or not at all, for readers in this boot; not made durable, since no slot outlives a power cut anyway. */

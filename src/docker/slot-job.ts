@@ -1,6 +1,14 @@
 /** One job in one slot: its steps in order, the limits on waiting, and the proof at the end that nothing is left. */
 import type { StepSpec } from '../core/pipeline.ts';
-import { hasRequest, readCommandFile, readStepEnd, writeRequest, type JobEnd, type StepEnd, type StepRequest } from './slot-files.ts';
+import {
+  hasRequest,
+  readCommandFile,
+  readStepEnd,
+  writeRequest,
+  type JobEnd,
+  type StepEnd,
+  type StepRequest,
+} from './slot-files.ts';
 import { SlotLost, type Slot } from './slot.ts';
 
 export interface StepsRequest {
@@ -60,7 +68,13 @@ export async function runSteps(request: StepsRequest): Promise<{ readonly end: S
   return last;
 }
 
-async function waitForStep(request: StepsRequest, n: number, k: number, leftMs: number, started: () => void): Promise<StepEnd> {
+async function waitForStep(
+  request: StepsRequest,
+  n: number,
+  k: number,
+  leftMs: number,
+  started: () => void,
+): Promise<StepEnd> {
   const { slot, stop, detach, graceMs } = request;
   const deadline = new Deadline(leftMs + graceMs + PATIENCE_MS, detach);
   const askToStop = (): void => {
@@ -125,8 +139,11 @@ class Deadline {
 
   #start(ms: number): NodeJS.Timeout {
     // setTimeout cannot count further than 2^31 ms.
-    return setTimeout(() => {
-      this.#controller.abort(new SlotLost('its supervisor did not answer in time'));
-    }, Math.min(ms, 2 ** 31 - 1));
+    return setTimeout(
+      () => {
+        this.#controller.abort(new SlotLost('its supervisor did not answer in time'));
+      },
+      Math.min(ms, 2 ** 31 - 1),
+    );
   }
 }

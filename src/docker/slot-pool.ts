@@ -60,7 +60,9 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
     const known = removing.get(slot.id);
     if (known !== undefined) return known;
     slot.detach();
-    const work = removeSlot(options.engine, slot.directory, slot.record.containerId).finally(() => removing.delete(slot.id));
+    const work = removeSlot(options.engine, slot.directory, slot.record.containerId).finally(() =>
+      removing.delete(slot.id),
+    );
     removing.set(slot.id, work);
     return work;
   }

@@ -90,10 +90,12 @@ export async function startSlot(parts: SlotParts, id: string, spec: SlotSpec): P
     await waitUntilUp(directory);
     const container = await parts.engine.container(containerId);
     const process = container?.running === true ? identityOf(container.pid) : undefined;
-    if (container === undefined || process === undefined) throw new SlotLost('its container ended right after it started');
+    if (container === undefined || process === undefined)
+      throw new SlotLost('its container ended right after it started');
     if (!spec.copies) {
       const sealed = await parts.helper?.seal(process);
-      if (sealed?.ok !== true) throw new Error(`the slot could not be sealed: ${sealed?.problem.message ?? 'no mount helper'}`);
+      if (sealed?.ok !== true)
+        throw new Error(`the slot could not be sealed: ${sealed?.problem.message ?? 'no mount helper'}`);
     }
     const record = { id, spec, containerId, containerStartedAt: container.startedAt, process, bootId: bootId() };
     await files.writeWhole(join(directory, 'slot.json'), JSON.stringify(record));
@@ -129,7 +131,9 @@ function containerArgs(parts: SlotParts, id: string, directory: string, spec: Sl
     ...['--init=false', '--user', '0:0', '--workdir', '/work', '--hostname', 'hearth', '--restart', 'no'],
     ...['--security-opt', 'no-new-privileges', '--pids-limit', '4096'],
     ...['--shm-size', String(spec.shmBytes), '--tmpfs', '/.hearth/job:rw,exec,nosuid,nodev,mode=0755,size=64m'],
-    ...(spec.memoryBytes === null ? [] : ['--memory', String(spec.memoryBytes), '--memory-swap', String(spec.memoryBytes)]),
+    ...(spec.memoryBytes === null
+      ? []
+      : ['--memory', String(spec.memoryBytes), '--memory-swap', String(spec.memoryBytes)]),
     ...bind(directory, '/.hearth/control', false),
     ...bind(parts.supervisor, '/.hearth/supervisor', true),
     ...(spec.copies ? bind(join(directory, 'work'), '/work', false) : []),
@@ -175,16 +179,31 @@ function openSlot(directory: string, record: SlotRecord, firstNumber: number): S
       };
       const check = (): void => {
         const wasAlive = alive();
-        look().then((value) => {
-          if (value !== undefined) finish(() => { resolve(value); });
-          else if (!wasAlive) finish(() => { reject(new SlotLost('the slot\'s container is gone')); });
-        }, (error: unknown) => { finish(() => { reject(error); }); });
+        look().then(
+          (value) => {
+            if (value !== undefined)
+              finish(() => {
+                resolve(value);
+              });
+            else if (!wasAlive)
+              finish(() => {
+                reject(new SlotLost("the slot's container is gone"));
+              });
+          },
+          (cause: unknown) => {
+            finish(() => {
+              reject(new Error('a file of the slot cannot be read', { cause }));
+            });
+          },
+        );
       };
       const onNotice = (said: string): void => {
         if (said === notice) check();
       };
       const onAbort = (): void => {
-        finish(() => { reject(signal?.reason as Error); });
+        finish(() => {
+          reject(signal?.reason as Error);
+        });
       };
       listeners.add(onNotice);
       const timer = setInterval(check, LOST_CHECK_MS);
@@ -199,11 +218,21 @@ function openSlot(directory: string, record: SlotRecord, firstNumber: number): S
     directory,
     record,
     nextNumber: () => next++,
-    runStep: (n, k) => { send(`run ${n} ${k}`); },
-    stop: (n, graceMs) => { send(`stop ${n} ${Math.ceil(graceMs)}`); },
-    end: (n) => { send(`end ${n}`); },
+    runStep: (n, k) => {
+      send(`run ${n} ${k}`);
+    },
+    stop: (n, graceMs) => {
+      send(`stop ${n} ${Math.ceil(graceMs)}`);
+    },
+    end: (n) => {
+      send(`end ${n}`);
+    },
     started: (n, k, signal) =>
-      when(`started ${n} ${k}`, async () => ((await files.stepStarted(directory, n, k)) ? null : undefined), signal).then(() => undefined),
+      when(
+        `started ${n} ${k}`,
+        async () => ((await files.stepStarted(directory, n, k)) ? null : undefined),
+        signal,
+      ).then(() => undefined),
     stepEnd: (n, k, signal) => when(`rc ${n} ${k}`, () => files.readStepEnd(directory, n, k), signal),
     ended: (n, signal) => when(`end ${n}`, () => files.readJobEnd(directory, n), signal),
     onLog(n, listener) {

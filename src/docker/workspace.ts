@@ -17,7 +17,12 @@ export interface Workspaces {
    * Copies paths of the workspace into the folder `target`, which must be empty. Only after the job has ended: then nobody
    * can change them meanwhile. A path that leads through a symbolic link is refused; one that is absent is left out.
    */
-  capture(slot: Slot, n: number, paths: readonly string[], target: string): Promise<Result<readonly string[], WorkspaceTrouble>>;
+  capture(
+    slot: Slot,
+    n: number,
+    paths: readonly string[],
+    target: string,
+  ): Promise<Result<readonly string[], WorkspaceTrouble>>;
   /** Takes the view away and frees its scratch; may be repeated. A workspace that something still holds condemns the slot. */
   unmount(slot: Slot, n: number): Promise<Result<void, WorkspaceTrouble>>;
   /** Frees the scratch of a slot whose container is gone. May be repeated. */
@@ -48,7 +53,8 @@ export async function openWorkspaces(scratch: string, helper: MountHelper | unde
   await Promise.all([upper, work, lower].map((path) => mkdir(path, { recursive: true })));
   const possible = await helper.probe({ upper, work, lowers: [lower] });
   await rm(probe, { recursive: true, force: true });
-  if (!possible.ok) return copies(`the kernel refused an overlay (${possible.problem.step}: ${possible.problem.message})`);
+  if (!possible.ok)
+    return copies(`the kernel refused an overlay (${possible.problem.step}: ${possible.problem.message})`);
   return overlays(scratch, helper);
 }
 
@@ -77,7 +83,10 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
       if (mounted.ok) return mounted;
       await rm(folder, { recursive: true, force: true });
       const { step, message, errno } = mounted.problem;
-      return failed({ kind: errno === ENOSPC ? 'disk' : 'failed', message: `the workspace could not be mounted: ${step}: ${message}` });
+      return failed({
+        kind: errno === ENOSPC ? 'disk' : 'failed',
+        message: `the workspace could not be mounted: ${step}: ${message}`,
+      });
     },
     capture: (slot, _n, paths, target) => copyOut(`/proc/${slot.record.process.pid}/root/work`, paths, target),
     async unmount(slot, n) {
@@ -136,7 +145,8 @@ async function copyOut(
     const parts = path.split('/').filter((part) => part !== '' && part !== '.');
     const kind = await walk(root, parts);
     if (kind === 'absent') continue;
-    if (kind === 'link') return failed({ kind: 'bad-path', message: `${path} leads through a symbolic link; name the real folder` });
+    if (kind === 'link')
+      return failed({ kind: 'bad-path', message: `${path} leads through a symbolic link; name the real folder` });
     const parent = join(target, ...parts.slice(0, -1));
     await mkdir(parent, { recursive: true });
     const copied = await copyTree(join(root, ...parts), parent);

@@ -25,7 +25,8 @@ export interface CheckoutParts {
 
 export async function checkout(parts: CheckoutParts): Promise<Result<void, GitTrouble>> {
   const { sha, directory } = parts;
-  if (!isSha(sha)) return failed({ kind: 'missing', message: `${JSON.stringify(sha.slice(0, 80))} is not a full commit id.` });
+  if (!isSha(sha))
+    return failed({ kind: 'missing', message: `${JSON.stringify(sha.slice(0, 80))} is not a full commit id.` });
   const fresh = `${directory}.tmp-${randomBytes(6).toString('hex')}`;
   try {
     await writeRepository(fresh, parts.url, sha);
@@ -75,7 +76,16 @@ function packCommit({ run, mirror, sha, timeoutMs }: CheckoutParts, directory: s
   const target = join(directory, '.git', 'objects', 'pack', 'pack');
   return run({
     gitDir: mirror,
-    args: ['pack-objects', '--quiet', '--revs', '--shallow', '--window=0', '--threads=1', '--delta-base-offset', target],
+    args: [
+      'pack-objects',
+      '--quiet',
+      '--revs',
+      '--shallow',
+      '--window=0',
+      '--threads=1',
+      '--delta-base-offset',
+      target,
+    ],
     input: `--shallow ${sha}\n${sha}\n`,
     timeoutMs,
   });
@@ -99,5 +109,8 @@ function writeFiles({ run, mirror, sha, timeoutMs }: CheckoutParts, directory: s
 
 function checkoutTrouble(answer: GitAnswer, sha: string): GitTrouble {
   if (faultOf(answer) === 'disk') return diskTrouble(answer);
-  return { kind: 'missing', message: `cannot check out ${sha.slice(0, 7)}: ${wordsOf(answer)}. Run it again, which fetches the commit anew.` };
+  return {
+    kind: 'missing',
+    message: `cannot check out ${sha.slice(0, 7)}: ${wordsOf(answer)}. Run it again, which fetches the commit anew.`,
+  };
 }

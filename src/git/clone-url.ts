@@ -24,14 +24,20 @@ export function cloneUrls(template: string): CloneUrls {
   return {
     protocols: scheme,
     of: (repo) => {
-      if (!SAFE_PART.test(repo.owner) || !SAFE_PART.test(repo.name)) throw new Error(`${fullName(repo)} is not a repository name`);
+      if (!SAFE_PART.test(repo.owner) || !SAFE_PART.test(repo.name))
+        throw new Error(`${fullName(repo)} is not a repository name`);
       return template.replaceAll('{owner}', repo.owner).replaceAll('{repo}', repo.name);
     },
     credentials: (url, token) => {
       if (scheme === 'file') return [];
       const { origin, hostname } = new URL(url);
       if (scheme === 'http' && !['127.0.0.1', 'localhost', '[::1]'].includes(hostname)) return [];
-      return [[`http.${origin}/.extraHeader`, `Authorization: Basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`]];
+      return [
+        [
+          `http.${origin}/.extraHeader`,
+          `Authorization: Basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`,
+        ],
+      ];
     },
   };
 }

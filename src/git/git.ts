@@ -31,7 +31,19 @@ export interface GitAnswer {
 export type RunGit = (call: GitCall) => Promise<GitAnswer>;
 
 /** Variables that may pass from the daemon's environment: what finding programs and reaching the network takes. */
-const PASSED = ['PATH', 'TMPDIR', 'http_proxy', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY', 'no_proxy', 'NO_PROXY', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+const PASSED = [
+  'PATH',
+  'TMPDIR',
+  'http_proxy',
+  'https_proxy',
+  'HTTPS_PROXY',
+  'all_proxy',
+  'ALL_PROXY',
+  'no_proxy',
+  'NO_PROXY',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+];
 
 const BASE_CONFIG: readonly (readonly [string, string])[] = [
   ['core.hooksPath', '/dev/null'],
@@ -97,11 +109,17 @@ export function gitRunner(environment: Readonly<Record<string, string | undefine
 }
 
 function chosen(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(PASSED.flatMap((name): [string, string][] => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+  return Object.fromEntries(
+    PASSED.flatMap((name): [string, string][] => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  );
 }
 
 function argumentsOf({ gitDir, workTree, args }: GitCall): string[] {
-  return [...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]), ...(workTree === undefined ? [] : [`--work-tree=${workTree}`]), ...args];
+  return [
+    ...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]),
+    ...(workTree === undefined ? [] : [`--work-tree=${workTree}`]),
+    ...args,
+  ];
 }
 
 function configEnv(config: readonly (readonly [string, string])[]): Record<string, string> {

@@ -12,7 +12,9 @@ const YOUNG_MS = 10_000;
  */
 export async function clearStaleLocks(mirror: string, now = Date.now()): Promise<boolean> {
   const names = await readdir(mirror, { recursive: true });
-  const locks = names.filter((name) => name.endsWith('.lock') && !name.startsWith('objects/')).map((name) => join(mirror, name));
+  const locks = names
+    .filter((name) => name.endsWith('.lock') && !name.startsWith('objects/'))
+    .map((name) => join(mirror, name));
   const ages = await Promise.all(locks.map(async (lock) => now - (await stat(lock)).mtimeMs));
   if (locks.length === 0 || ages.some((age) => age < YOUNG_MS) || (await isInUse(mirror))) return false;
   await Promise.all(locks.map((lock) => rm(lock, { force: true })));

@@ -38,14 +38,29 @@ export function isSha(text: string): boolean {
 
 /** What `git check-ref-format` takes, for the three kinds that are asked for; a refspec gives `:`, `*`, `^`, `+` a meaning. */
 export function isRef(ref: string): boolean {
-  return /^refs\/(?:heads|tags|pull)\/[^\s\p{Cc}~^:?*[\\]{1,500}$/u.test(ref) && !/\.\.|\/\/|@\{|\/\.|\.lock(\/|$)|[./]$/.test(ref);
+  return (
+    /^refs\/(?:heads|tags|pull)\/[^\s\p{Cc}~^:?*[\\]{1,500}$/u.test(ref) &&
+    !/\.\.|\/\/|@\{|\/\.|\.lock(\/|$)|[./]$/.test(ref)
+  );
 }
 
 const COMMITS = 'refs/hearth/commits';
 const HEADS = 'refs/hearth/heads';
 
 /** Old, harmless faults that are all over old histories; anything else malformed is refused at the door. */
-const TOLERATED = ['zeroPaddedFilemode', 'zeroPaddedDate', 'badTimezone', 'missingSpaceBeforeDate', 'missingEmail', 'missingSpaceBeforeEmail', 'badEmail', 'multipleAuthors', 'missingTaggerEntry', 'duplicateEntries', 'nullSha1'];
+const TOLERATED = [
+  'zeroPaddedFilemode',
+  'zeroPaddedDate',
+  'badTimezone',
+  'missingSpaceBeforeDate',
+  'missingEmail',
+  'missingSpaceBeforeEmail',
+  'badEmail',
+  'multipleAuthors',
+  'missingTaggerEntry',
+  'duplicateEntries',
+  'nullSha1',
+];
 
 const FETCH_CONFIG: readonly (readonly [string, string])[] = [
   ['fetch.fsckObjects', 'true'],
@@ -79,7 +94,11 @@ function mirrorPath(root: string, repo: RepoRef): string {
   return join(root, `${repo.id}.git`);
 }
 
-async function fetchOnce(parts: MirrorParts, request: FetchRequest, mirror: string): Promise<Result<{ readonly head: string | null }, GitTrouble>> {
+async function fetchOnce(
+  parts: MirrorParts,
+  request: FetchRequest,
+  mirror: string,
+): Promise<Result<{ readonly head: string | null }, GitTrouble>> {
   const { sha, ref, repo } = request;
   if (!isSha(sha)) return failed(missing(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`));
   if (!isRef(ref)) return failed(missing(`${JSON.stringify(ref.slice(0, 80))} is not a branch, tag or pull request`));
@@ -95,14 +114,26 @@ async function fetchOnce(parts: MirrorParts, request: FetchRequest, mirror: stri
   else if (!answer.ok && first === 'no-such-commit') answer = await bring(parts, repo, mirror, [bringRef]);
   const fault = answer.ok ? undefined : faultOf(answer);
   if (fault === 'disk') return failed(diskTrouble(answer));
-  if (fault === 'bad-objects') return failed(missing(`the commit holds malformed objects and was refused: ${wordsOf(answer)}. Check it with "git fsck"`));
+  if (fault === 'bad-objects')
+    return failed(
+      missing(`the commit holds malformed objects and was refused: ${wordsOf(answer)}. Check it with "git fsck"`),
+    );
   if (fault !== undefined && fault !== 'ref-gone' && fault !== 'no-such-commit') {
-    return failed({ kind: 'unreachable', message: `fetch from ${parts.urls.of(repo)} failed: ${wordsOf(answer)}. Check the network, the repository's name and the GitHub credential.` });
+    return failed({
+      kind: 'unreachable',
+      message: `fetch from ${parts.urls.of(repo)} failed: ${wordsOf(answer)}. Check the network, the repository's name and the GitHub credential.`,
+    });
   }
   const [shaLine = '', headLine = ''] = await describeObjects(parts, mirror, [sha, `${head}^{commit}`]);
   if (shaLine !== `${sha} commit`) {
     const isThere = !shaLine.endsWith(' missing');
-    return failed(missing(isThere ? `${sha.slice(0, 7)} is no commit. Ask for the commit it points to` : `the forge has no commit ${sha.slice(0, 7)}. It may have been force-pushed away`));
+    return failed(
+      missing(
+        isThere
+          ? `${sha.slice(0, 7)} is no commit. Ask for the commit it points to`
+          : `the forge has no commit ${sha.slice(0, 7)}. It may have been force-pushed away`,
+      ),
+    );
   }
   await keep(mirror, sha);
   const refGone = first === 'ref-gone' || fault === 'ref-gone';
@@ -110,13 +141,28 @@ async function fetchOnce(parts: MirrorParts, request: FetchRequest, mirror: stri
   return success({ head: refGone || known === undefined ? null : known });
 }
 
-async function bring(parts: MirrorParts, repo: RepoRef, mirror: string, refspecs: readonly string[]): Promise<GitAnswer> {
+async function bring(
+  parts: MirrorParts,
+  repo: RepoRef,
+  mirror: string,
+  refspecs: readonly string[],
+): Promise<GitAnswer> {
   const url = parts.urls.of(repo);
   const token = await parts.token(repo);
   const fetch = () =>
     parts.run({
       gitDir: mirror,
-      args: ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules', '--end-of-options', url, ...refspecs],
+      args: [
+        'fetch',
+        '--quiet',
+        '--no-tags',
+        '--no-write-fetch-head',
+        '--no-auto-maintenance',
+        '--no-recurse-submodules',
+        '--end-of-options',
+        url,
+        ...refspecs,
+      ],
       config: [...FETCH_CONFIG, ...(token === undefined ? [] : parts.urls.credentials(url, token))],
       timeoutMs: parts.timeoutMs,
     });
@@ -137,15 +183,31 @@ async function makeMirror(parts: MirrorParts, mirror: string): Promise<Result<vo
   await mkdir(parts.root, { recursive: true, mode: 0o700 });
   await removeLeftovers(parts.root, `${mirror}.`);
   const fresh = `${mirror}.tmp-${randomBytes(6).toString('hex')}`;
-  const answer = await parts.run({ args: ['init', '--quiet', '--bare', '--template=', '--initial-branch=none', '--end-of-options', fresh], timeoutMs: parts.timeoutMs });
-  if (!answer.ok) return failed(faultOf(answer) === 'disk' ? diskTrouble(answer) : { kind: 'disk', message: `cannot make a mirror in ${parts.root}: ${wordsOf(answer)}. Check that the daemon may write there.` });
+  const answer = await parts.run({
+    args: ['init', '--quiet', '--bare', '--template=', '--initial-branch=none', '--end-of-options', fresh],
+    timeoutMs: parts.timeoutMs,
+  });
+  if (!answer.ok)
+    return failed(
+      faultOf(answer) === 'disk'
+        ? diskTrouble(answer)
+        : {
+            kind: 'disk',
+            message: `cannot make a mirror in ${parts.root}: ${wordsOf(answer)}. Check that the daemon may write there.`,
+          },
+    );
   await rename(fresh, mirror);
   return success(undefined);
 }
 
 async function removeLeftovers(root: string, prefix: string): Promise<void> {
   const names = await readdir(root);
-  await Promise.all(names.map((name) => join(root, name)).filter((path) => path.startsWith(prefix)).map((path) => rm(path, { recursive: true, force: true })));
+  await Promise.all(
+    names
+      .map((name) => join(root, name))
+      .filter((path) => path.startsWith(prefix))
+      .map((path) => rm(path, { recursive: true, force: true })),
+  );
 }
 
 async function discard(mirror: string): Promise<void> {
@@ -155,9 +217,21 @@ async function discard(mirror: string): Promise<void> {
 }
 
 /** `<id> <type>` of each, or `<name> missing`. */
-async function describeObjects(parts: MirrorParts, mirror: string, names: readonly string[]): Promise<readonly string[]> {
-  const answer = await parts.run({ gitDir: mirror, args: ['cat-file', '--batch-check=%(objectname) %(objecttype)'], input: `${names.join('\n')}\n`, timeoutMs: parts.timeoutMs });
-  if (!answer.ok) throw new Error(`git cannot read the mirror ${mirror}: ${wordsOf(answer)}. Remove that folder; it is fetched again.`);
+async function describeObjects(
+  parts: MirrorParts,
+  mirror: string,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const answer = await parts.run({
+    gitDir: mirror,
+    args: ['cat-file', '--batch-check=%(objectname) %(objecttype)'],
+    input: `${names.join('\n')}\n`,
+    timeoutMs: parts.timeoutMs,
+  });
+  if (!answer.ok)
+    throw new Error(
+      `git cannot read the mirror ${mirror}: ${wordsOf(answer)}. Remove that folder; it is fetched again.`,
+    );
   return answer.stdout.toString().split('\n');
 }
 
@@ -179,10 +253,18 @@ async function maintain(parts: MirrorParts, mirror: string, before: Date): Promi
     }
   }
   // Packed refs have no age.
-  const answer = await parts.run({ gitDir: mirror, args: ['gc', '--quiet', '--prune=1.day.ago'], config: [['gc.packRefs', 'false']], timeoutMs: 10 * parts.timeoutMs });
+  const answer = await parts.run({
+    gitDir: mirror,
+    args: ['gc', '--quiet', '--prune=1.day.ago'],
+    config: [['gc.packRefs', 'false']],
+    timeoutMs: 10 * parts.timeoutMs,
+  });
   if (answer.ok) return success(undefined);
   if (faultOf(answer) === 'disk') return failed(diskTrouble(answer));
-  return failed({ kind: 'disk', message: `maintenance of ${mirror} failed: ${wordsOf(answer)}. It is tried again next time.` });
+  return failed({
+    kind: 'disk',
+    message: `maintenance of ${mirror} failed: ${wordsOf(answer)}. It is tried again next time.`,
+  });
 }
 
 function missing(message: string): GitTrouble {

@@ -45,7 +45,10 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
     maintain: (repo, before) => mirrors.maintain(repo, before),
     list: async (repo, sha, folder) => {
       const found = await entries(repo, sha, `${folder}/`);
-      return found.filter(isRegular).map((entry) => entry.path).toSorted();
+      return found
+        .filter(isRegular)
+        .map((entry) => entry.path)
+        .toSorted();
     },
     read: async (repo, sha, path) => {
       const [entry] = await entries(repo, sha, path);
@@ -55,9 +58,14 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
     },
     objectId: async (repo, sha, path) => {
       if (path !== '.') return (await entries(repo, sha, path))[0]?.id;
-      return (await read(repo, ['rev-parse', '--verify', '--end-of-options', `${sha}^{tree}`])).toString().trim().split('\n').at(-1);
+      return (await read(repo, ['rev-parse', '--verify', '--end-of-options', `${sha}^{tree}`]))
+        .toString()
+        .trim()
+        .split('\n')
+        .at(-1);
     },
-    checkout: ({ repo, sha, directory }) => checkout({ run, mirror: mirrors.pathOf(repo), url: urls.of(repo), sha, directory, timeoutMs }),
+    checkout: ({ repo, sha, directory }) =>
+      checkout({ run, mirror: mirrors.pathOf(repo), url: urls.of(repo), sha, directory, timeoutMs }),
   };
 }
 
@@ -84,5 +92,7 @@ function isRegular(entry: TreeEntry): boolean {
 }
 
 function unreadable(repo: RepoRef, answer: GitAnswer): Error {
-  return new Error(`git cannot read the mirror of ${repo.owner}/${repo.name}: ${wordsOf(answer)}. Fetch the commit first.`);
+  return new Error(
+    `git cannot read the mirror of ${repo.owner}/${repo.name}: ${wordsOf(answer)}. Fetch the commit first.`,
+  );
 }

@@ -9,12 +9,16 @@ const SIGNS: readonly (readonly [GitFault, RegExp])[] = [
   ['disk', /No space left on device|Disk quota exceeded|Read-only file system/i],
   ['locked', /Unable to create '.*\.lock': File exists|cannot lock ref .*(File exists|Unable to create)/i],
   ['ref-gone', /couldn't find remote ref/i],
-  ['no-such-commit', /not our ref|unadvertised object|no such remote ref|bad object|not a valid object|not a tree object|unable to read tree/i],
+  [
+    'no-such-commit',
+    /not our ref|unadvertised object|no such remote ref|bad object|not a valid object|not a tree object|unable to read tree/i,
+  ],
   ['bad-objects', /fsck error|fsck-objects/i],
 ];
 
 /** Damage of the mirror itself, after a power cut for instance; its cure is a new mirror. */
-const BROKEN = /not a git repository: |loose object .* is corrupt|object file .* is empty|packfile .* (is truncated|cannot be accessed|does not match index)|index file .* (is too small|is corrupt)|bad config line|unable to parse/i;
+const BROKEN =
+  /not a git repository: |loose object .* is corrupt|object file .* is empty|packfile .* (is truncated|cannot be accessed|does not match index)|index file .* (is too small|is corrupt)|bad config line|unable to parse/i;
 
 export function faultOf(answer: GitAnswer): GitFault {
   if (BROKEN.test(answer.stderr)) return 'broken-mirror';
@@ -25,7 +29,10 @@ export function faultOf(answer: GitAnswer): GitFault {
 export function wordsOf(answer: GitAnswer): string {
   const lines = answer.stderr.split('\n').map((line) => line.trim());
   const telling = lines.filter((line) => /^(fatal|error|remote):/.test(line));
-  return (telling.length > 0 ? telling : lines.filter((line) => line !== '')).slice(0, 3).join(' ').slice(0, 300) || 'git said nothing';
+  return (
+    (telling.length > 0 ? telling : lines.filter((line) => line !== '')).slice(0, 3).join(' ').slice(0, 300) ||
+    'git said nothing'
+  );
 }
 
 export function diskTrouble(answer: GitAnswer): GitTrouble {

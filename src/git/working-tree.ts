@@ -33,16 +33,26 @@ export async function snapshotWorkingTree({ folder, repository, ref, environment
   }
   await git({ gitDir: repository, workTree: folder, args: ['add', '--all', '--', folder] });
   const tree = await git({ gitDir: repository, args: ['write-tree'] });
-  const config = [['user.name', 'hearth run'], ['user.email', 'hearth@localhost']] as const;
+  const config = [
+    ['user.name', 'hearth run'],
+    ['user.email', 'hearth@localhost'],
+  ] as const;
   const commit = await git({ gitDir: repository, args: ['commit-tree', '-m', 'Working tree', tree], config });
   await git({ gitDir: repository, args: ['update-ref', '--end-of-options', ref, commit] });
   return commit;
 }
 
 /** Name of the branch that is checked out there, or undefined outside a repository or on no branch. */
-export async function currentBranch(folder: string, environment: Readonly<Record<string, string | undefined>>): Promise<string | undefined> {
+export async function currentBranch(
+  folder: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
   const run = gitRunner(environment, 'file');
-  const answer = await run({ gitDir: join(folder, '.git'), args: ['symbolic-ref', '--quiet', '--short', 'HEAD'], timeoutMs: TIMEOUT_MS });
+  const answer = await run({
+    gitDir: join(folder, '.git'),
+    args: ['symbolic-ref', '--quiet', '--short', 'HEAD'],
+    timeoutMs: TIMEOUT_MS,
+  });
   return answer.ok ? answer.stdout.toString().trim() : undefined;
 }
 

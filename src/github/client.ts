@@ -41,7 +41,10 @@ export function createGithubForge(options: GithubOptions): GithubForge {
   if (credential === null) {
     const message =
       'No GitHub credential; set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, to send statuses.';
-    return { setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message })), readToken: () => Promise.resolve(undefined) };
+    return {
+      setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message })),
+      readToken: () => Promise.resolve(undefined),
+    };
   }
   const octokit = createOctokit(options);
   const tokens = createTokens(credential, octokit);

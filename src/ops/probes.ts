@@ -62,24 +62,33 @@ export function createProbes(options: ProbeOptions): readonly Probe[] {
         const { bsize, blocks, bavail, files, ffree } = await statfs(dataDirectory);
         const free = bavail * bsize;
         const text = `${(free / 1024 ** 3).toFixed(1)} GiB of ${((blocks * bsize) / 1024 ** 3).toFixed(1)} GiB free`;
-        if (free < MIN_FREE_BYTES || bavail / blocks < MIN_FREE_SHARE) return finding('degraded', `${text}; free some space`);
-        if (files > 0 && ffree / files < MIN_FREE_SHARE) return finding('degraded', 'few inodes are free; remove many small files');
+        if (free < MIN_FREE_BYTES || bavail / blocks < MIN_FREE_SHARE)
+          return finding('degraded', `${text}; free some space`);
+        if (files > 0 && ffree / files < MIN_FREE_SHARE)
+          return finding('degraded', 'few inodes are free; remove many small files');
         return finding('ok', text);
       },
     },
     counted('github', (counts) => {
-      if (!options.hasCredential) return finding('degraded', 'no GitHub credential: statuses are recorded and not sent; set GITHUB_TOKEN');
-      if (counts.deadStatuses > 0) return finding('degraded', `GitHub refused ${counts.deadStatuses} statuses; look for them in the log`);
+      if (!options.hasCredential)
+        return finding('degraded', 'no GitHub credential: statuses are recorded and not sent; set GITHUB_TOKEN');
+      if (counts.deadStatuses > 0)
+        return finding('degraded', `GitHub refused ${counts.deadStatuses} statuses; look for them in the log`);
       return finding('ok', `${counts.unsentStatuses} statuses to send`);
     }),
     counted('queue', (counts) => {
       const age = counts.oldestQueuedAt === null ? 0 : clock.now().getTime() - counts.oldestQueuedAt.getTime();
       const text = `${counts.activeRuns} runs active, ${counts.queuedJobs} jobs queued, ${counts.unplanned} pushes to plan`;
-      return age > OLD_QUEUE_MS ? finding('degraded', `${text}; the oldest job has waited ${Math.round(age / 60_000)} minutes`) : finding('ok', text);
+      return age > OLD_QUEUE_MS
+        ? finding('degraded', `${text}; the oldest job has waited ${Math.round(age / 60_000)} minutes`)
+        : finding('ok', text);
     }),
     counted('last_success', (counts) => {
       const since = counts.lastSuccessAt ?? counts.firstRunAt;
-      const text = counts.lastSuccessAt === null ? 'no run has succeeded yet' : `last success ${counts.lastSuccessAt.toISOString()}`;
+      const text =
+        counts.lastSuccessAt === null
+          ? 'no run has succeeded yet'
+          : `last success ${counts.lastSuccessAt.toISOString()}`;
       const isStale = since !== null && clock.now().getTime() - since.getTime() > options.staleAfterMs;
       return isStale ? finding('stale', `${text}; find out why nothing has been green since`) : finding('ok', text);
     }),
@@ -87,10 +96,17 @@ export function createProbes(options: ProbeOptions): readonly Probe[] {
 }
 
 /** What a worker says about itself: `{status, reason, at}`. The worst of all workers counts. */
-function judgeDetails(counts: StoreCounts, name: string, finding: (status: Finding['status'], reason: string) => Finding): Finding {
+function judgeDetails(
+  counts: StoreCounts,
+  name: string,
+  finding: (status: Finding['status'], reason: string) => Finding,
+): Finding {
   const said = counts.workers.map(({ details }) => details[name]).filter(isFinding);
-  const worst = said.find(({ status }) => status === 'down') ?? said.find(({ status }) => status === 'degraded') ?? said[0];
-  return worst === undefined ? finding('down', 'no worker has reported; start `hearth worker` or look at its log') : { ...worst, at: new Date(worst.at) };
+  const worst =
+    said.find(({ status }) => status === 'down') ?? said.find(({ status }) => status === 'degraded') ?? said[0];
+  return worst === undefined
+    ? finding('down', 'no worker has reported; start `hearth worker` or look at its log')
+    : { ...worst, at: new Date(worst.at) };
 }
 
 function isFinding(value: unknown): value is Finding {

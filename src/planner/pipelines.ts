@@ -20,7 +20,8 @@ export async function readPipelines(git: Git, repo: RepoRef, sha: string): Promi
   for (const folder of PIPELINE_FOLDERS) {
     const files = (await git.list(repo, sha, folder)).filter(isPipelineFile);
     if (files.length > MAX_FILES) return [tooMany(folder)];
-    if (files.length > 0) return withoutDuplicates(await Promise.all(files.map((file) => readOne(git, repo, sha, file))));
+    if (files.length > 0)
+      return withoutDuplicates(await Promise.all(files.map((file) => readOne(git, repo, sha, file))));
   }
   return [];
 }
@@ -36,7 +37,11 @@ async function readOne(git: Git, repo: RepoRef, sha: string, file: string): Prom
     return { file, parsed, name: parsed.ok ? parsed.value.name : (pipelineNameOf(text, file) ?? NO_PIPELINE) };
   } catch (cause) {
     if (!(cause instanceof FileTooLarge)) throw cause;
-    const problem: Problem = { code: 'bad-value', message: 'The file is larger than 1 MiB. Move long scripts into files of their own.', file };
+    const problem: Problem = {
+      code: 'bad-value',
+      message: 'The file is larger than 1 MiB. Move long scripts into files of their own.',
+      file,
+    };
     return { file, parsed: failed([problem]), name: pipelineNameOf('', file) ?? NO_PIPELINE };
   }
 }
@@ -47,7 +52,18 @@ function withoutDuplicates(found: readonly ReadFile[]): readonly FoundPipeline[]
     const own = group.flatMap((one) => (one.parsed.ok ? [] : one.parsed.problem));
     // Broken files without a usable name are not alike because of that.
     if (name === NO_PIPELINE) return [{ name, parsed: failed(own) }];
-    return [{ name, parsed: failed([duplicateName(name, group.map((one) => one.file)), ...own]) }];
+    return [
+      {
+        name,
+        parsed: failed([
+          duplicateName(
+            name,
+            group.map((one) => one.file),
+          ),
+          ...own,
+        ]),
+      },
+    ];
   });
 }
 

@@ -29,7 +29,9 @@ export function planNewest(intake: HeadIntake, found: readonly FoundPipeline[], 
 /** The head is old: what would have run is over, and its commit says so. */
 export function planStale(intake: HeadIntake, found: readonly FoundPipeline[], newerSha: string): IntakePlan {
   const runs = found.flatMap(({ parsed }): PlannedRun[] =>
-    parsed.ok && judgeTrigger(parsed.value.on, intake).wanted ? [{ ...plannedRun(intake, parsed.value), jobs: [], outcome: supersededBy(newerSha) }] : [],
+    parsed.ok && judgeTrigger(parsed.value.on, intake).wanted
+      ? [{ ...plannedRun(intake, parsed.value), jobs: [], outcome: supersededBy(newerSha) }]
+      : [],
   );
   return { runs, ends: [], note: `superseded by ${newerSha.slice(0, 7)} before it was planned` };
 }
@@ -38,11 +40,18 @@ export function planStale(intake: HeadIntake, found: readonly FoundPipeline[], n
  * The commit has no pipeline file. When the default branch has pipelines for this event, theirs is an error: a branch must
  * not turn green by removing them. Otherwise the run is recorded and nothing is sent.
  */
-export function planNone(intake: HeadIntake, onDefaultBranch: readonly FoundPipeline[], ends: readonly Run[]): IntakePlan {
+export function planNone(
+  intake: HeadIntake,
+  onDefaultBranch: readonly FoundPipeline[],
+  ends: readonly Run[],
+): IntakePlan {
   const message = `no pipeline file at ${intake.sha.slice(0, 7)}`;
   const expected = onDefaultBranch.filter(({ parsed }) => !parsed.ok || judgeTrigger(parsed.value.on, intake).wanted);
   const runs = expected.map(({ name }) => endedRun(intake, name, error('config', message)));
-  const unreported = { ...endedRun(intake, NO_PIPELINE, { result: 'skipped', reason: 'no_pipeline', message }), reported: false };
+  const unreported = {
+    ...endedRun(intake, NO_PIPELINE, { result: 'skipped', reason: 'no_pipeline', message }),
+    reported: false,
+  };
   return { runs: runs.length > 0 ? runs : [unreported], ends: endsFor(ends, intake.sha), note: message };
 }
 
@@ -54,8 +63,12 @@ export function planTrouble(intake: HeadIntake, outcome: Outcome): IntakePlan {
 /** A closed pull request ends its own runs; a deleted branch ends all runs of its line. */
 export function planGone(intake: Intake & { readonly kind: 'gone' }, live: readonly Run[]): IntakePlan {
   const line = lineOf(intake.headRepoId, intake.headRef, intake.prNumber);
-  const ends = live.filter((run) =>
-    run.repo.id === intake.repo.id && (intake.prNumber === null ? run.line === line : run.eventName === 'pull_request' && run.prNumber === intake.prNumber),
+  const ends = live.filter(
+    (run) =>
+      run.repo.id === intake.repo.id &&
+      (intake.prNumber === null
+        ? run.line === line
+        : run.eventName === 'pull_request' && run.prNumber === intake.prNumber),
   );
   const outcome: Outcome = { result: 'cancelled', reason: 'cancelled_by', message: `cancelled: ${intake.because}` };
   return { runs: [], ends: ends.map((run) => ({ run: run.id, outcome })), note: intake.because };
@@ -89,7 +102,13 @@ function bareRun(intake: HeadIntake, pipeline: string): PlannedRun {
   const { repo, sha, eventName, trust, prNumber, headRef, baseRef, actor } = intake;
   const ref = prNumber === null ? headRef : `refs/pull/${prNumber}/head`;
   return {
-    pipeline, repo, sha, ref, prNumber, eventName, trust,
+    pipeline,
+    repo,
+    sha,
+    ref,
+    prNumber,
+    eventName,
+    trust,
     line: lineOf(intake.headRepoId, headRef, prNumber),
     context: {
       sidecar: { kind: 'image', image: DEFAULT_IMAGE, shmBytes: DEFAULT_SHM_BYTES },
@@ -113,7 +132,11 @@ const SHOWN_PROBLEMS = 20;
 
 /** The first problem comes first: a status has room for one. */
 function brokenMessage(problems: readonly Problem[]): string {
-  const lines = problems.slice(0, SHOWN_PROBLEMS).map((problem) => formatProblem({ ...problem, ...(problem.file === undefined ? {} : { file: shown(problem.file) }) }));
+  const lines = problems
+    .slice(0, SHOWN_PROBLEMS)
+    .map((problem) =>
+      formatProblem({ ...problem, ...(problem.file === undefined ? {} : { file: shown(problem.file) }) }),
+    );
   const more = problems.length - lines.length;
   return [...lines, ...(more > 0 ? [`and ${more} more: run "hearth lint"`] : [])].join('\n');
 }

@@ -25,7 +25,8 @@ function write(path: string, content: string): void {
   writeFileSync(join(cwd, path), content);
 }
 
-const good = 'on: push\njobs:\n  build: {name: Build it, run: make}\n  unit: {needs: build, run: x}\n  lint: {needs: [], run: x}\n';
+const good =
+  'on: push\njobs:\n  build: {name: Build it, run: make}\n  unit: {needs: build, run: x}\n  lint: {needs: [], run: x}\n';
 
 describe('lint', () => {
   it('says that all is well and leaves with 0', async () => {
@@ -57,7 +58,9 @@ describe('lint', () => {
     write('ci/pipelines/a.yml', `name: x\n${good}`);
     write('ci/pipelines/b.yml', `name: x\n${good}`);
     expect(await lint({ ...text(), files: [] })).toBe(1);
-    expect(lines).toEqual(['ci/pipelines/a.yml: ci/pipelines/a.yml, ci/pipelines/b.yml give the same pipeline name x. Give each its own "name:". [duplicate-pipeline]']);
+    expect(lines).toEqual([
+      'ci/pipelines/a.yml: ci/pipelines/a.yml, ci/pipelines/b.yml give the same pipeline name x. Give each its own "name:". [duplicate-pipeline]',
+    ]);
   });
 
   it('leaves with 3 when there is nothing to look at, and with 1 for a file that is not there', async () => {
@@ -72,7 +75,10 @@ describe('lint', () => {
   it('gives JSON when asked', async () => {
     write('.hearth/a.yml', 'jobs: {}\n');
     await lint({ ...json(), files: [] });
-    expect(JSON.parse(lines.join(''))).toMatchObject({ files: ['.hearth/a.yml'], problems: [{ code: 'empty-pipeline', file: '.hearth/a.yml', position: { line: 1, column: 1 } }] });
+    expect(JSON.parse(lines.join(''))).toMatchObject({
+      files: ['.hearth/a.yml'],
+      problems: [{ code: 'empty-pipeline', file: '.hearth/a.yml', position: { line: 1, column: 1 } }],
+    });
   });
 });
 
@@ -93,7 +99,16 @@ describe('preview', () => {
     write('.hearth/bad.yml', 'jobs: {}\n');
     write('.hearth/ci.yml', good);
     expect(await preview({ ...json(), event: 'push', branch: 'main' })).toBe(1);
-    expect(JSON.parse(lines.join(''))).toMatchObject({ pipelines: [{ pipeline: 'ci', wanted: true, levels: [[{ name: 'build' }, { name: 'lint' }], [{ name: 'unit', waits_for: ['build'] }]] }], problems: [{ code: 'empty-pipeline' }] });
+    expect(JSON.parse(lines.join(''))).toMatchObject({
+      pipelines: [
+        {
+          pipeline: 'ci',
+          wanted: true,
+          levels: [[{ name: 'build' }, { name: 'lint' }], [{ name: 'unit', waits_for: ['build'] }]],
+        },
+      ],
+      problems: [{ code: 'empty-pipeline' }],
+    });
   });
 });
 
@@ -102,7 +117,14 @@ describe('list', () => {
     write('.hearth/ci.yml', good);
     write('.hearth/manual.yml', `on: {}\njobs: {a: {run: x}}\n`);
     expect(await list(text())).toBe(0);
-    expect(lines).toEqual(['ci (.hearth/ci.yml; push)', '  build  Build it', '  unit', '  lint', 'manual (.hearth/manual.yml; started by hand only)', '  a']);
+    expect(lines).toEqual([
+      'ci (.hearth/ci.yml; push)',
+      '  build  Build it',
+      '  unit',
+      '  lint',
+      'manual (.hearth/manual.yml; started by hand only)',
+      '  a',
+    ]);
   });
 
   it('leaves with 3 when there is none', async () => {

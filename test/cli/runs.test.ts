@@ -43,7 +43,11 @@ afterAll(async () => {
   await rm(data, { recursive: true, force: true });
 });
 
-function verb(environment: Readonly<Record<string, string>> = {}): { readonly context: VerbContext; said(): string; complained(): string } {
+function verb(environment: Readonly<Record<string, string>> = {}): {
+  readonly context: VerbContext;
+  said(): string;
+  complained(): string;
+} {
   let said = '';
   let complained = '';
   return {
@@ -52,7 +56,12 @@ function verb(environment: Readonly<Record<string, string>> = {}): { readonly co
     context: {
       cwd: data,
       json: false,
-      environment: { HEARTH_DATA: data, HEARTH_WEBHOOK_SECRET: 'a-secret-of-some-length', HEARTH_REPOS: 'octo/*', ...environment },
+      environment: {
+        HEARTH_DATA: data,
+        HEARTH_WEBHOOK_SECRET: 'a-secret-of-some-length',
+        HEARTH_REPOS: 'octo/*',
+        ...environment,
+      },
       write: (text) => (said += typeof text === 'string' ? text : Buffer.from(text).toString()),
       complain: (line) => (complained += `${line}\n`),
       interrupted: new AbortController().signal,
@@ -85,11 +94,18 @@ describe('hearth runs', () => {
     const { context } = verb({ HEARTH_WEBHOOK_SECRET: '', HEARTH_REPOS: '', HEARTH_SLOTS: 'many' });
     const trouble: unknown = await runs({ limit: 20 }, context).catch((error: unknown) => error);
     expect(trouble).toBeInstanceOf(ApiTrouble);
-    expect(trouble).toMatchObject({ exit: 2, message: expect.stringMatching(/HEARTH_SLOTS[^]*HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS|HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS[^]*HEARTH_SLOTS/) as string });
+    expect(trouble).toMatchObject({
+      exit: 2,
+      message: expect.stringMatching(
+        /HEARTH_SLOTS[^]*HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS|HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS[^]*HEARTH_SLOTS/,
+      ) as string,
+    });
   });
 
   it('says so when no daemon answers at HEARTH_URL, and exits 3', async () => {
-    const trouble: unknown = await runs({ limit: 20 }, verb({ HEARTH_URL: 'http://127.0.0.1:9' }).context).catch((error: unknown) => error);
+    const trouble: unknown = await runs({ limit: 20 }, verb({ HEARTH_URL: 'http://127.0.0.1:9' }).context).catch(
+      (error: unknown) => error,
+    );
     expect(trouble).toMatchObject({ exit: 3, message: expect.stringContaining('http://127.0.0.1:9') as string });
   });
 });
@@ -98,7 +114,9 @@ describe('hearth logs', () => {
   it('prints all jobs of a run under their names', async () => {
     const { context, said } = verb();
     expect(await logs('1', { follow: false, failed: false }, context)).toBe(0);
-    expect(said()).toBe('--- main / build: success ---\noutput of build\n--- main / test: failure ---\noutput of test\n');
+    expect(said()).toBe(
+      '--- main / build: success ---\noutput of build\n--- main / test: failure ---\noutput of test\n',
+    );
   });
 
   it('finds a commit by the beginning of its sha, and prints only what failed', async () => {

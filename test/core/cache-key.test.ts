@@ -6,7 +6,10 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 const inputs: LayerInputs = {
   install: 'npm ci',
-  keyFiles: [{ path: 'package-lock.json', objectId: 'a'.repeat(40) }, { path: '.npmrc', objectId: null }],
+  keyFiles: [
+    { path: 'package-lock.json', objectId: 'a'.repeat(40) },
+    { path: '.npmrc', objectId: null },
+  ],
   imageId: 'sha256:1',
   platform: 'linux/amd64',
   paths: ['node_modules', 'web/node_modules'],
@@ -14,15 +17,35 @@ const inputs: LayerInputs = {
 
 describe('layerKey', () => {
   it('is the same for the same inputs in another order and spelling', () => {
-    const same: LayerInputs = { ...inputs, keyFiles: inputs.keyFiles.toReversed(), paths: ['./web//node_modules/', 'node_modules'] };
+    const same: LayerInputs = {
+      ...inputs,
+      keyFiles: inputs.keyFiles.toReversed(),
+      paths: ['./web//node_modules/', 'node_modules'],
+    };
     expect(layerKey(same, sha256)).toBe(layerKey(inputs, sha256));
     expect(layerKey(inputs, sha256)).toMatch(/^[0-9a-f]{64}$/);
   });
 
   it.each<[string, Partial<LayerInputs>]>([
     ['install command', { install: 'npm ci ' }],
-    ['content of a key file', { keyFiles: [{ path: 'package-lock.json', objectId: 'b'.repeat(40) }, { path: '.npmrc', objectId: null }] }],
-    ['name of a key file', { keyFiles: [{ path: 'package-lock2.json', objectId: 'a'.repeat(40) }, { path: '.npmrc', objectId: null }] }],
+    [
+      'content of a key file',
+      {
+        keyFiles: [
+          { path: 'package-lock.json', objectId: 'b'.repeat(40) },
+          { path: '.npmrc', objectId: null },
+        ],
+      },
+    ],
+    [
+      'name of a key file',
+      {
+        keyFiles: [
+          { path: 'package-lock2.json', objectId: 'a'.repeat(40) },
+          { path: '.npmrc', objectId: null },
+        ],
+      },
+    ],
     ['absence of a key file', { keyFiles: [{ path: 'package-lock.json', objectId: 'a'.repeat(40) }] }],
     ['image', { imageId: 'sha256:2' }],
     ['platform', { platform: 'linux/arm64' }],

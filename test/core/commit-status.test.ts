@@ -27,7 +27,10 @@ describe('the status of a job', () => {
 
   it('is pending while it waits and while it runs', () => {
     expect(jobStatus(makeRun(), makeJob('b'))).toMatchObject({ state: 'pending', description: 'queued' });
-    expect(jobStatus(makeRun(), makeJob('b', { state: 'running' }))).toMatchObject({ state: 'pending', description: 'running' });
+    expect(jobStatus(makeRun(), makeJob('b', { state: 'running' }))).toMatchObject({
+      state: 'pending',
+      description: 'running',
+    });
   });
 
   it('fits 140 characters on one line and never cuts a character in two', () => {
@@ -39,16 +42,22 @@ describe('the status of a job', () => {
 });
 
 describe('the status of a run', () => {
-  it('says that a fork\'s commit waits for approval', () => {
-    expect(runStatus(makeRun({ trust: 'T4' }))).toMatchObject({ state: 'pending', description: 'waiting for approval of this commit' });
+  it("says that a fork's commit waits for approval", () => {
+    expect(runStatus(makeRun({ trust: 'T4' }))).toMatchObject({
+      state: 'pending',
+      description: 'waiting for approval of this commit',
+    });
   });
 
-  it('stands under the pipeline\'s own context', () => {
-    expect(runStatus(makeRun({ outcome: exit3, state: 'finished' }))).toMatchObject({ context: 'hearth/main', state: 'failure' });
+  it("stands under the pipeline's own context", () => {
+    expect(runStatus(makeRun({ outcome: exit3, state: 'finished' }))).toMatchObject({
+      context: 'hearth/main',
+      state: 'failure',
+    });
   });
 });
 
-it('a verdict leaves before everything else, and a job\'s pending last', () => {
+it("a verdict leaves before everything else, and a job's pending last", () => {
   const ranks = [
     runStatus(makeRun({ outcome: exit3 })),
     finished(exit3),

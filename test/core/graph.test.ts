@@ -8,7 +8,11 @@ const job = (name: string, needs?: readonly string[], phase?: string) => ({ name
 
 function pipelineOf(jobs: readonly ReturnType<typeof job>[], phases: readonly string[] = []): Pipeline {
   return {
-    name: 'ci', file: 'ci.yml', on: {}, phases, caches: {},
+    name: 'ci',
+    file: 'ci.yml',
+    on: {},
+    phases,
+    caches: {},
     sidecar: { kind: 'image', image: 'x', shmBytes: 1 },
     jobs: jobs.map(({ name, needs, phase }) => makeSpec(name, { needs, phase })),
   };
@@ -17,21 +21,30 @@ function pipelineOf(jobs: readonly ReturnType<typeof job>[], phases: readonly st
 describe('checkGraph', () => {
   it('accepts a diamond and phases', () => {
     expect(checkGraph([job('a'), job('b', ['a']), job('c', ['a']), job('d', ['b', 'c'])], [])).toEqual([]);
-    expect(checkGraph([job('a', undefined, 'one'), job('b', undefined, 'two'), job('c', ['a'], 'two')], ['one', 'two'])).toEqual([]);
+    expect(
+      checkGraph([job('a', undefined, 'one'), job('b', undefined, 'two'), job('c', ['a'], 'two')], ['one', 'two']),
+    ).toEqual([]);
   });
 
   it('names the jobs of a circle in order', () => {
     const [trouble, ...rest] = checkGraph([job('a', ['b']), job('b', ['c']), job('c', ['a'])], []);
-    expect(trouble).toMatchObject({ code: 'need-cycle', message: 'Jobs need each other in a circle: a → b → c → a. Remove one of these needs.' });
+    expect(trouble).toMatchObject({
+      code: 'need-cycle',
+      message: 'Jobs need each other in a circle: a → b → c → a. Remove one of these needs.',
+    });
     expect(rest).toEqual([]);
   });
 
   it('takes a job without phase for one of the first phase', () => {
-    expect(checkGraph([job('a', ['b']), job('b', undefined, 'two')], ['one', 'two'])).toMatchObject([{ code: 'need-later-phase', job: 'a', need: 'b' }]);
+    expect(checkGraph([job('a', ['b']), job('b', undefined, 'two')], ['one', 'two'])).toMatchObject([
+      { code: 'need-later-phase', job: 'a', need: 'b' },
+    ]);
   });
 
   it('tells of an unknown phase once, and not of an order that it cannot know', () => {
-    expect(checkGraph([job('a', ['b'], 'thre'), job('b', undefined, 'two')], ['one', 'two', 'three'])).toMatchObject([{ code: 'unknown-phase', job: 'a' }]);
+    expect(checkGraph([job('a', ['b'], 'thre'), job('b', undefined, 'two')], ['one', 'two', 'three'])).toMatchObject([
+      { code: 'unknown-phase', job: 'a' },
+    ]);
   });
 
   it('follows a chain of needs of any length', () => {
@@ -41,11 +54,22 @@ describe('checkGraph', () => {
   });
 
   it('finds a circle exactly when the jobs cannot be put in an order', () => {
-    const graphs = fc.integer({ min: 1, max: 8 }).chain((size) =>
-      fc.array(fc.uniqueArray(fc.integer({ min: 0, max: size - 1 }), { maxLength: 3 }), { minLength: size, maxLength: size }));
+    const graphs = fc
+      .integer({ min: 1, max: 8 })
+      .chain((size) =>
+        fc.array(fc.uniqueArray(fc.integer({ min: 0, max: size - 1 }), { maxLength: 3 }), {
+          minLength: size,
+          maxLength: size,
+        }),
+      );
     fc.assert(
       fc.property(graphs, (needs) => {
-        const jobs = needs.map((list, index) => job(`j${index}`, list.filter((need) => need !== index).map((need) => `j${need}`)));
+        const jobs = needs.map((list, index) =>
+          job(
+            `j${index}`,
+            list.filter((need) => need !== index).map((need) => `j${need}`),
+          ),
+        );
         const placed = levelsOf(waitsForOf({ phases: [], jobs })).flat().length;
         expect(checkGraph(jobs, []).length > 0).toBe(placed < jobs.length);
       }),
@@ -56,9 +80,21 @@ describe('checkGraph', () => {
 
 describe('waitsForOf', () => {
   it('makes a job without needs wait for all jobs of earlier phases, and one with needs for these alone', () => {
-    const jobs = [job('a', undefined, 'one'), job('b', undefined, 'two'), job('c', [], 'two'), job('d', undefined, 'three'), job('e', ['b'], 'three'), job('f')];
+    const jobs = [
+      job('a', undefined, 'one'),
+      job('b', undefined, 'two'),
+      job('c', [], 'two'),
+      job('d', undefined, 'three'),
+      job('e', ['b'], 'three'),
+      job('f'),
+    ];
     expect(Object.fromEntries(waitsForOf({ phases: ['one', 'two', 'three'], jobs }))).toEqual({
-      a: [], b: ['a', 'f'], c: [], d: ['a', 'b', 'c', 'f'], e: ['b'], f: [],
+      a: [],
+      b: ['a', 'f'],
+      c: [],
+      d: ['a', 'b', 'c', 'f'],
+      e: ['b'],
+      f: [],
     });
   });
 });
@@ -68,7 +104,9 @@ describe('selectJobs', () => {
   const all: JobSelection = { names: [], needs: false, only: [], skip: [] };
   const select = (selection: Partial<JobSelection>, from = pipeline) => {
     const selected = selectJobs(from, { ...all, ...selection });
-    return selected.ok ? Object.fromEntries(selected.value.map(({ spec, waitsFor }) => [spec.name, waitsFor])) : selected.problem.map((problem) => problem.message);
+    return selected.ok
+      ? Object.fromEntries(selected.value.map(({ spec, waitsFor }) => [spec.name, waitsFor]))
+      : selected.problem.map((problem) => problem.message);
   };
 
   it('takes everything when nothing is asked for', () => {
@@ -98,6 +136,8 @@ describe('selectJobs', () => {
   });
 
   it('reports that nothing is left', () => {
-    expect(select({ only: ['lint'], skip: ['lint'] })).toEqual(['No job of ci is left to run. Loosen the filters; its jobs: compile, unit, e2e, lint.']);
+    expect(select({ only: ['lint'], skip: ['lint'] })).toEqual([
+      'No job of ci is left to run. Loosen the filters; its jobs: compile, unit, e2e, lint.',
+    ]);
   });
 });

@@ -39,11 +39,20 @@ it('lets the pipeline win over the image, and a step over its job', () => {
 });
 
 it('carries what earlier steps assigned, but not to reserved names', () => {
-  const env = stepEnv({ ...inputs, earlier: [{ env: 'C=1\nD=1\n', path: '' }, { env: 'D=2\nHEARTH_JOB=forged\n', path: '' }] });
+  const env = stepEnv({
+    ...inputs,
+    earlier: [
+      { env: 'C=1\nD=1\n', path: '' },
+      { env: 'D=2\nHEARTH_JOB=forged\n', path: '' },
+    ],
+  });
   expect(env).toMatchObject({ C: '1', D: '2', HEARTH_JOB: 'build' });
 });
 
 it('puts the paths of later steps before those of earlier ones and of the image', () => {
-  const earlier = [{ env: '', path: '/one\n' }, { env: '', path: '/two\n' }];
+  const earlier = [
+    { env: '', path: '/one\n' },
+    { env: '', path: '/two\n' },
+  ];
   expect(stepEnv({ ...inputs, earlier })['PATH']).toBe('/two:/one:/image/bin');
 });

@@ -10,13 +10,48 @@ const messagesOf = (text: string, file = '.hearth/ci.yml'): readonly string[] =>
 
 describe('parsePipeline', () => {
   it('never throws and never changes its answer, whatever the text is', () => {
-    const words = fc.constantFrom('jobs', ':', ' ', '\n', '  ', '- ', '&a', '*a', '<<', '{', '}', '[', ']', '"', "'", '|', '>', '#', '!!str', '?', 'run', 'a', '\t', '---', '%', '__proto__', '\u0000', '😀');
+    const words = fc.constantFrom(
+      'jobs',
+      ':',
+      ' ',
+      '\n',
+      '  ',
+      '- ',
+      '&a',
+      '*a',
+      '<<',
+      '{',
+      '}',
+      '[',
+      ']',
+      '"',
+      "'",
+      '|',
+      '>',
+      '#',
+      '!!str',
+      '?',
+      'run',
+      'a',
+      '\t',
+      '---',
+      '%',
+      '__proto__',
+      '\u0000',
+      '😀',
+    );
     fc.assert(
-      fc.property(fc.oneof(fc.string({ maxLength: 200 }), fc.array(words, { maxLength: 60 }).map((parts) => parts.join(''))), (text) => {
-        const first = parsePipeline(text, '.hearth/ci.yml');
-        expect(parsePipeline(text, '.hearth/ci.yml')).toEqual(first);
-        if (!first.ok) expect(first.problem.length).toBeGreaterThan(0);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ maxLength: 200 }),
+          fc.array(words, { maxLength: 60 }).map((parts) => parts.join('')),
+        ),
+        (text) => {
+          const first = parsePipeline(text, '.hearth/ci.yml');
+          expect(parsePipeline(text, '.hearth/ci.yml')).toEqual(first);
+          if (!first.ok) expect(first.problem.length).toBeGreaterThan(0);
+        },
+      ),
       { numRuns: 2000 },
     );
   });
@@ -39,7 +74,10 @@ describe('parsePipeline', () => {
     ['a long list', `[${'a,'.repeat(500_000)}]`],
     ['many keys', Array.from({ length: 60_000 }, (_, index) => `k${index}: 1`).join('\n')],
     ['dashes', '- '.repeat(400_000)],
-    ['merges of merges', `a0: &a0 {x: 1}\n${Array.from({ length: 30 }, (_, index) => `a${index + 1}: &a${index + 1} {<<: [*a${index}, *a${index}, *a${index}]}`).join('\n')}`],
+    [
+      'merges of merges',
+      `a0: &a0 {x: 1}\n${Array.from({ length: 30 }, (_, index) => `a${index + 1}: &a${index + 1} {<<: [*a${index}, *a${index}, *a${index}]}`).join('\n')}`,
+    ],
     ['deep nesting', Array.from({ length: 400 }, (_, index) => `${' '.repeat(index)}a:`).join('\n')],
   ])('refuses a file made to be slow: %s', (_name, text) => {
     const started = performance.now();
@@ -49,7 +87,9 @@ describe('parsePipeline', () => {
   });
 
   it('refuses more than 1 MiB', () => {
-    expect(messagesOf(`jobs: {a: {run: x}}\n#${'x'.repeat(1024 * 1024)}`)).toEqual(['The file is larger than 1 MiB. Move long scripts into files of their own.']);
+    expect(messagesOf(`jobs: {a: {run: x}}\n#${'x'.repeat(1024 * 1024)}`)).toEqual([
+      'The file is larger than 1 MiB. Move long scripts into files of their own.',
+    ]);
   });
 
   it('takes a long script as it is', () => {
@@ -59,8 +99,19 @@ describe('parsePipeline', () => {
   });
 
   it('keeps env values as they were typed, not as YAML reads them', () => {
-    const parsed = parsePipeline('env: {A: 1.10, B: 0o17, C: 1e3, D: True, E: "quoted", F: ~, G: 007}\njobs: {a: {run: x}}', 'ci.yml');
-    expect(parsed.ok && parsed.value.jobs[0]?.env).toEqual({ A: '1.10', B: '0o17', C: '1e3', D: 'True', E: 'quoted', F: '', G: '007' });
+    const parsed = parsePipeline(
+      'env: {A: 1.10, B: 0o17, C: 1e3, D: True, E: "quoted", F: ~, G: 007}\njobs: {a: {run: x}}',
+      'ci.yml',
+    );
+    expect(parsed.ok && parsed.value.jobs[0]?.env).toEqual({
+      A: '1.10',
+      B: '0o17',
+      C: '1e3',
+      D: 'True',
+      E: 'quoted',
+      F: '',
+      G: '007',
+    });
   });
 });
 
@@ -73,7 +124,9 @@ describe('the name of a pipeline', () => {
   });
 
   it('is asked for when the file name gives none', () => {
-    expect(messagesOf('jobs: {a: {run: x}}', '.hearth/$(id).yml')).toEqual(['The file name gives no usable pipeline name. Add "name:" at the top of the file, or rename the file.']);
+    expect(messagesOf('jobs: {a: {run: x}}', '.hearth/$(id).yml')).toEqual([
+      'The file name gives no usable pipeline name. Add "name:" at the top of the file, or rename the file.',
+    ]);
     expect(messagesOf('name: fine\njobs: {a: {run: x}}', '.hearth/$(id).yml')).toEqual([]);
   });
 

@@ -23,11 +23,17 @@ describe('the outcome of a run', () => {
 
   it('is the failure of the job that failed, by name', () => {
     const notRun: Outcome = { result: 'skipped', reason: 'need_failed', message: 'not run: a did not succeed' };
-    expect(runOutcome([done('a', failedJob), done('b', notRun)], null)).toMatchObject({ result: 'failure', message: 'a: test: exit 1' });
+    expect(runOutcome([done('a', failedJob), done('b', notRun)], null)).toMatchObject({
+      result: 'failure',
+      message: 'a: test: exit 1',
+    });
   });
 
   it('is error when the machine failed anywhere', () => {
-    expect(runOutcome([done('a', failedJob), done('b', error('image', 'gone'))], null)).toMatchObject({ result: 'error', reason: 'image' });
+    expect(runOutcome([done('a', failedJob), done('b', error('image', 'gone'))], null)).toMatchObject({
+      result: 'error',
+      reason: 'image',
+    });
   });
 
   it('is never success when no job ran', () => {
@@ -36,7 +42,10 @@ describe('the outcome of a run', () => {
   });
 
   it('is what ended the run, whatever its jobs became', () => {
-    expect(runOutcome([done('a', passed)], supersededBy('abc1234'))).toMatchObject({ result: 'cancelled', reason: 'superseded' });
+    expect(runOutcome([done('a', passed)], supersededBy('abc1234'))).toMatchObject({
+      result: 'cancelled',
+      reason: 'superseded',
+    });
   });
 
   it('counts an error of a tolerated job: only failures of its commands are tolerated', () => {

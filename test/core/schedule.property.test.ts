@@ -54,7 +54,12 @@ const plans: fc.Arbitrary<Plan> = fc.record({
 });
 
 it('runs every job at most once at a time, after its needs, within the slots, until all are finished', () => {
-  fc.assert(fc.property(plans, (plan) => { play(plan); }), { numRuns: 2_000 });
+  fc.assert(
+    fc.property(plans, (plan) => {
+      play(plan);
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 function play(plan: Plan): void {
@@ -69,7 +74,8 @@ function play(plan: Plan): void {
   const set = (name: string, change: Partial<Job>): void => {
     const index = jobs.findIndex((job) => job.name === name);
     const job = jobs[index] ?? expect.unreachable();
-    if (change.state !== undefined) expect(mayMove(job.state, change.state), `${job.state} → ${change.state}`).toBe(true);
+    if (change.state !== undefined)
+      expect(mayMove(job.state, change.state), `${job.state} → ${change.state}`).toBe(true);
     jobs[index] = { ...job, ...change };
   };
   while (jobs.some((job) => job.state !== 'finished')) {
@@ -81,7 +87,9 @@ function play(plan: Plan): void {
     for (const worker of workers) {
       if (isDead(worker.id)) continue;
       worker.leaseUntil = new Date(time + LEASE_MS);
-      for (const job of jobs) if (job.worker === worker.id && job.state === 'running') set(job.name, { leaseUntil: new Date(time + LEASE_MS) });
+      for (const job of jobs)
+        if (job.worker === worker.id && job.state === 'running')
+          set(job.name, { leaseUntil: new Date(time + LEASE_MS) });
     }
     settle({ runs: [{ run, jobs }], workers }, new Date(time), (decision) => {
       const job = jobs.find((one) => one.id === decision.job) ?? expect.unreachable();
@@ -91,15 +99,25 @@ function play(plan: Plan): void {
       else {
         for (const name of waitsFor.get(job.name) ?? []) {
           const need = jobs.find((one) => one.name === name);
-          expect(need?.outcome && lets(need.outcome, need.spec.continueOnError), `${job.name} was claimed before ${name} let it`).toBe(true);
+          expect(
+            need?.outcome && lets(need.outcome, need.spec.continueOnError),
+            `${job.name} was claimed before ${name} let it`,
+          ).toBe(true);
         }
         expect(run.ending, 'nothing starts in a run that is ending').toBeNull();
         claims.set(job.name, (claims.get(job.name) ?? 0) + 1);
-        set(job.name, { state: 'running', worker: decision.worker, leaseUntil: decision.leaseUntil, attempt: job.attempt + 1 });
+        set(job.name, {
+          state: 'running',
+          worker: decision.worker,
+          leaseUntil: decision.leaseUntil,
+          attempt: job.attempt + 1,
+        });
       }
     });
     for (const worker of workers) {
-      expect(jobs.filter((job) => job.state === 'running' && job.worker === worker.id).length).toBeLessThanOrEqual(worker.slots);
+      expect(jobs.filter((job) => job.state === 'running' && job.worker === worker.id).length).toBeLessThanOrEqual(
+        worker.slots,
+      );
     }
     finishSome(plan, jobs, step, isDead, run.ending, set);
   }
@@ -119,29 +137,46 @@ function settle(snapshot: Snapshot, now: Date, apply: (decision: Decision) => vo
 }
 
 /** Live workers end some of their jobs; a cancelled run's jobs are stopped. */
-function finishSome(plan: Plan, jobs: readonly Job[], step: number, isDead: (worker: string) => boolean, ending: Outcome | null, set: (name: string, change: Partial<Job>) => void): void {
+function finishSome(
+  plan: Plan,
+  jobs: readonly Job[],
+  step: number,
+  isDead: (worker: string) => boolean,
+  ending: Outcome | null,
+  set: (name: string, change: Partial<Job>) => void,
+): void {
   for (const [index, job] of jobs.entries()) {
     if (job.state !== 'running' || isDead(job.worker ?? '')) continue;
     const luck = plan.luck[(index * 7 + step) % plan.luck.length] ?? 0;
-    if (luck % 3 === 0 || step > 100) set(job.name, { state: 'finished', outcome: ending ?? plan.jobs[index]?.outcome ?? null });
+    if (luck % 3 === 0 || step > 100)
+      set(job.name, { state: 'finished', outcome: ending ?? plan.jobs[index]?.outcome ?? null });
   }
 }
 
-function expectRightEnd(plan: Plan, jobs: readonly Job[], claims: ReadonlyMap<string, number>, ending: Outcome | null): void {
+function expectRightEnd(
+  plan: Plan,
+  jobs: readonly Job[],
+  claims: ReadonlyMap<string, number>,
+  ending: Outcome | null,
+): void {
   for (const [index, job] of jobs.entries()) {
     const times = claims.get(job.name) ?? 0;
     expect(times, 'at most one attempt').toBeLessThanOrEqual(1);
     expect(job.attempt).toBe(times);
-    if (job.outcome?.result === 'success') expect(plan.jobs[index]?.outcome.result, 'green without a green end').toBe('success');
+    if (job.outcome?.result === 'success')
+      expect(plan.jobs[index]?.outcome.result, 'green without a green end').toBe('success');
     if (times > 0 || ending !== null) continue;
     // It never ran, so something before it did not let it.
     expect(job.outcome).toMatchObject({ result: 'skipped', reason: 'need_failed' });
-    const broken = job.waitsFor.map((name) => jobs.find((one) => one.name === name)).some((need) => need?.outcome && !lets(need.outcome, need.spec.continueOnError));
+    const broken = job.waitsFor
+      .map((name) => jobs.find((one) => one.name === name))
+      .some((need) => need?.outcome && !lets(need.outcome, need.spec.continueOnError));
     expect(broken).toBe(true);
   }
   const outcome = runOutcome(jobs, ending);
   expect(outcome).not.toBeNull();
-  if (outcome?.result === 'success') expect(jobs.every((job) => job.outcome && lets(job.outcome, job.spec.continueOnError))).toBe(true);
+  if (outcome?.result === 'success')
+    expect(jobs.every((job) => job.outcome && lets(job.outcome, job.spec.continueOnError))).toBe(true);
 }
 
 /** Needs point back, so there are no circles; a need of a later phase is moved into that phase. */
@@ -149,12 +184,17 @@ function jobsOf(plan: Plan): Job[] {
   const phases = Array.from({ length: plan.phases }, (_, index) => `p${index}`);
   const placed: number[] = [];
   const graph = plan.jobs.map((job, index) => {
-    const needs = job.needs === undefined || index === 0 ? job.needs && [] : [...new Set(job.needs.map((need) => need % index))];
+    const needs =
+      job.needs === undefined || index === 0 ? job.needs && [] : [...new Set(job.needs.map((need) => need % index))];
     placed.push(Math.max(job.phase % plan.phases, ...(needs ?? []).map((need) => placed[need] ?? 0)));
     return { name: `j${index}`, needs: needs?.map((need) => `j${need}`), phase: phases[placed[index] ?? 0] };
   });
   const waitsFor = waitsForOf({ phases, jobs: graph });
   return graph.map(({ name }, index) =>
-    makeJob(name, { id: index + 1, spec: makeSpec(name, { continueOnError: plan.jobs[index]?.continueOnError ?? false }), waitsFor: waitsFor.get(name) ?? [] }),
+    makeJob(name, {
+      id: index + 1,
+      spec: makeSpec(name, { continueOnError: plan.jobs[index]?.continueOnError ?? false }),
+      waitsFor: waitsFor.get(name) ?? [],
+    }),
   );
 }

@@ -13,7 +13,8 @@ const red: Outcome = { result: 'failure', reason: 'exit', message: 'exit 1', exi
 const skipped: Outcome = { result: 'skipped', reason: 'need_failed', message: 'not run' };
 
 const worker = (slots: number, id = 'w', until = leaseUntil) => ({ id, slots, leaseUntil: until });
-const finished = (name: string, outcome: Outcome, changes: Partial<Job> = {}) => makeJob(name, { state: 'finished', outcome, ...changes });
+const finished = (name: string, outcome: Outcome, changes: Partial<Job> = {}) =>
+  makeJob(name, { state: 'finished', outcome, ...changes });
 
 function snapshot(jobs: readonly Job[], workers: Snapshot['workers'] = [worker(8)], run: Partial<Run> = {}): Snapshot {
   return { runs: [{ run: makeRun(run), jobs: jobs.map((job, index) => ({ ...job, id: index + 1 })) }], workers };
@@ -23,18 +24,30 @@ function snapshot(jobs: readonly Job[], workers: Snapshot['workers'] = [worker(8
 function told(of: Snapshot): readonly string[] {
   const names = new Map(of.runs.flatMap(({ jobs }) => jobs.map((job) => [job.id, job.name])));
   return decide(of, now, LEASE_MS).map((decision) => {
-    const detail = decision.action === 'claim' ? ` by ${decision.worker}` : decision.action === 'finish' ? ` ${decision.outcome.result}: ${decision.outcome.message}` : '';
+    const detail =
+      decision.action === 'claim'
+        ? ` by ${decision.worker}`
+        : decision.action === 'finish'
+          ? ` ${decision.outcome.result}: ${decision.outcome.message}`
+          : '';
     return `${names.get(decision.job)}: ${decision.action}${detail}`;
   });
 }
 
 describe('decide', () => {
   it('queues a job without needs and one whose needs succeeded', () => {
-    expect(told(snapshot([makeJob('a'), finished('b', green), makeJob('c', { waitsFor: ['b'] })]))).toEqual(['a: queue', 'c: queue']);
+    expect(told(snapshot([makeJob('a'), finished('b', green), makeJob('c', { waitsFor: ['b'] })]))).toEqual([
+      'a: queue',
+      'c: queue',
+    ]);
   });
 
   it('leaves a job waiting while one of its needs is unfinished', () => {
-    const jobs = [finished('a', green), makeJob('b', { state: 'running', worker: 'w', attempt: 1, leaseUntil }), makeJob('c', { waitsFor: ['a', 'b'] })];
+    const jobs = [
+      finished('a', green),
+      makeJob('b', { state: 'running', worker: 'w', attempt: 1, leaseUntil }),
+      makeJob('c', { waitsFor: ['a', 'b'] }),
+    ];
     expect(told(snapshot(jobs))).toEqual([]);
   });
 
@@ -44,13 +57,17 @@ describe('decide', () => {
   });
 
   it('hands a skip on to what waits for the skipped job', () => {
-    expect(told(snapshot([finished('a', skipped), makeJob('b', { waitsFor: ['a'] })]))).toEqual(['b: finish skipped: not run: a was skipped']);
+    expect(told(snapshot([finished('a', skipped), makeJob('b', { waitsFor: ['a'] })]))).toEqual([
+      'b: finish skipped: not run: a was skipped',
+    ]);
   });
 
   it('goes on after a failure that the pipeline tolerates, but not after an error', () => {
     const tolerant = { spec: makeSpec('a', { continueOnError: true }) };
     expect(told(snapshot([finished('a', red, tolerant), makeJob('b', { waitsFor: ['a'] })]))).toEqual(['b: queue']);
-    expect(told(snapshot([finished('a', error('disk', 'full'), tolerant), makeJob('b', { waitsFor: ['a'] })]))).toEqual(['b: finish skipped: not run: a did not succeed']);
+    expect(told(snapshot([finished('a', error('disk', 'full'), tolerant), makeJob('b', { waitsFor: ['a'] })]))).toEqual(
+      ['b: finish skipped: not run: a did not succeed'],
+    );
   });
 
   it('never runs a job that waits for one which is not there', () => {
@@ -58,30 +75,45 @@ describe('decide', () => {
   });
 
   it('claims no more jobs than there are free slots, in the order of the file', () => {
-    const jobs = [makeJob('a', { state: 'running', worker: 'w', attempt: 1, leaseUntil }), ...['b', 'c', 'd'].map((name) => makeJob(name, { state: 'queued' }))];
+    const jobs = [
+      makeJob('a', { state: 'running', worker: 'w', attempt: 1, leaseUntil }),
+      ...['b', 'c', 'd'].map((name) => makeJob(name, { state: 'queued' })),
+    ];
     expect(told(snapshot(jobs, [worker(3)]))).toEqual(['b: claim by w', 'c: claim by w']);
   });
 
   it('serves the older run first', () => {
-    const runs = [1, 2].map((id) => ({ run: makeRun({ id }), jobs: [makeJob(`of run ${id}`, { id, runId: id, state: 'queued' })] }));
+    const runs = [1, 2].map((id) => ({
+      run: makeRun({ id }),
+      jobs: [makeJob(`of run ${id}`, { id, runId: id, state: 'queued' })],
+    }));
     expect(told({ runs, workers: [worker(1)] })).toEqual(['of run 1: claim by w']);
   });
 
   it('spreads claims over workers by their free slots', () => {
     const jobs = ['a', 'b', 'c'].map((name) => makeJob(name, { state: 'queued' }));
-    expect(told(snapshot(jobs, [worker(1, 'small'), worker(2, 'big')]))).toEqual(['a: claim by big', 'b: claim by small', 'c: claim by big']);
+    expect(told(snapshot(jobs, [worker(1, 'small'), worker(2, 'big')]))).toEqual([
+      'a: claim by big',
+      'b: claim by small',
+      'c: claim by big',
+    ]);
   });
 
   it('gives nothing to a worker that was not heard of', () => {
-    expect(told(snapshot([makeJob('a', { state: 'queued' })], [worker(4, 'w', new Date(now.getTime() - 1))]))).toEqual([]);
+    expect(told(snapshot([makeJob('a', { state: 'queued' })], [worker(4, 'w', new Date(now.getTime() - 1))]))).toEqual(
+      [],
+    );
   });
 
   it('gives a claim its lease and the attempt it saw', () => {
-    expect(decide(snapshot([makeJob('a', { state: 'queued', attempt: 3 })]), now, LEASE_MS)).toEqual([{ job: 1, attempt: 3, action: 'claim', worker: 'w', leaseUntil }]);
+    expect(decide(snapshot([makeJob('a', { state: 'queued', attempt: 3 })]), now, LEASE_MS)).toEqual([
+      { job: 1, attempt: 3, action: 'claim', worker: 'w', leaseUntil },
+    ]);
   });
 
   it('ends a running job whose lease ran out, and no other', () => {
-    const running = (name: string, until: number) => makeJob(name, { state: 'running', worker: 'w', attempt: 1, leaseUntil: new Date(until) });
+    const running = (name: string, until: number) =>
+      makeJob(name, { state: 'running', worker: 'w', attempt: 1, leaseUntil: new Date(until) });
     expect(told(snapshot([running('a', now.getTime() - 1), running('b', now.getTime())], []))).toEqual([
       'a: finish error: the worker stopped answering while it ran this job',
     ]);
@@ -89,8 +121,16 @@ describe('decide', () => {
 
   it('ends what has not started when the run is ending, and leaves running jobs to their worker', () => {
     const ending: Outcome = { result: 'cancelled', reason: 'superseded', message: 'superseded by abc1234' };
-    const jobs = [makeJob('a'), makeJob('b', { state: 'queued' }), makeJob('c', { state: 'running', worker: 'w', attempt: 1, leaseUntil }), finished('d', green)];
-    expect(told(snapshot(jobs, [worker(8)], { ending }))).toEqual(['a: finish cancelled: superseded by abc1234', 'b: finish cancelled: superseded by abc1234']);
+    const jobs = [
+      makeJob('a'),
+      makeJob('b', { state: 'queued' }),
+      makeJob('c', { state: 'running', worker: 'w', attempt: 1, leaseUntil }),
+      finished('d', green),
+    ];
+    expect(told(snapshot(jobs, [worker(8)], { ending }))).toEqual([
+      'a: finish cancelled: superseded by abc1234',
+      'b: finish cancelled: superseded by abc1234',
+    ]);
   });
 
   it('never claims a job of a fork that nobody approved', () => {

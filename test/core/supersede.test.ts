@@ -12,8 +12,22 @@ const sha = (letter: string): string => letter.repeat(40);
 
 function intakeOf(changes: Partial<HeadIntake> = {}): HeadIntake {
   return {
-    kind: 'head', eventName: 'push', sha: sha('a'), trust: 'T2', repo, headRef: 'refs/heads/topic', headRepoId: repo.id,
-    prNumber: null, baseRef: null, defaultBranch: 'main', actor: 'mona', id: 1, deliveryId: 'd', receivedAt: new Date(0), tries: 0, ...changes,
+    kind: 'head',
+    eventName: 'push',
+    sha: sha('a'),
+    trust: 'T2',
+    repo,
+    headRef: 'refs/heads/topic',
+    headRepoId: repo.id,
+    prNumber: null,
+    baseRef: null,
+    defaultBranch: 'main',
+    actor: 'mona',
+    id: 1,
+    deliveryId: 'd',
+    receivedAt: new Date(0),
+    tries: 0,
+    ...changes,
   };
 }
 
@@ -28,17 +42,26 @@ describe('judgeLine', () => {
   });
 
   it('calls an event stale whose commit is no longer the head, whatever came last', () => {
-    expect(judgeLine(intakeOf({ id: 9 }), sha('b'), { id: 9, sha: sha('a') }, [])).toEqual({ kind: 'stale', newerSha: sha('b') });
+    expect(judgeLine(intakeOf({ id: 9 }), sha('b'), { id: 9, sha: sha('a') }, [])).toEqual({
+      kind: 'stale',
+      newerSha: sha('b'),
+    });
   });
 
   it('goes by order of receipt where the forge reports no head', () => {
-    expect(judgeLine(intakeOf({ id: 1 }), null, { id: 2, sha: sha('b') }, [])).toEqual({ kind: 'stale', newerSha: sha('b') });
+    expect(judgeLine(intakeOf({ id: 1 }), null, { id: 2, sha: sha('b') }, [])).toEqual({
+      kind: 'stale',
+      newerSha: sha('b'),
+    });
     expect(judgeLine(intakeOf({ id: 3 }), null, { id: 3, sha: sha('a') }, [])).toEqual({ kind: 'newest', ends: [] });
   });
 
   it('lets the default branch and tags run side by side', () => {
     const main = intakeOf({ headRef: 'refs/heads/main' });
-    expect(judgeLine(main, sha('b'), { id: 9, sha: sha('b') }, [runOn({ ...main, sha: sha('c') }, 1)])).toEqual({ kind: 'newest', ends: [] });
+    expect(judgeLine(main, sha('b'), { id: 9, sha: sha('b') }, [runOn({ ...main, sha: sha('c') }, 1)])).toEqual({
+      kind: 'newest',
+      ends: [],
+    });
     expect(supersedes(intakeOf({ headRef: 'refs/tags/v1' }))).toBe(false);
   });
 
@@ -78,12 +101,24 @@ interface History {
   readonly delays: readonly number[];
 }
 
-const histories: fc.Arbitrary<History> = fc.array(fc.nat(lines.length - 1), { minLength: 1, maxLength: 12 }).chain((pushes) => {
-  const all = pushes.map((_, index) => index);
-  const extra = fc.array(fc.nat(pushes.length - 1), { maxLength: 6 });
-  const deliveries = extra.chain((doubled) => fc.shuffledSubarray([...all, ...doubled.map((index) => index + 1000)], { minLength: pushes.length + doubled.length }).map((list) => list.map((index) => index % 1000)));
-  return fc.record({ pushes: fc.constant(pushes), deliveries, delays: fc.array(fc.nat(12), { minLength: 1, maxLength: 18 }) });
-});
+const histories: fc.Arbitrary<History> = fc
+  .array(fc.nat(lines.length - 1), { minLength: 1, maxLength: 12 })
+  .chain((pushes) => {
+    const all = pushes.map((_, index) => index);
+    const extra = fc.array(fc.nat(pushes.length - 1), { maxLength: 6 });
+    const deliveries = extra.chain((doubled) =>
+      fc
+        .shuffledSubarray([...all, ...doubled.map((index) => index + 1000)], {
+          minLength: pushes.length + doubled.length,
+        })
+        .map((list) => list.map((index) => index % 1000)),
+    );
+    return fc.record({
+      pushes: fc.constant(pushes),
+      deliveries,
+      delays: fc.array(fc.nat(12), { minLength: 1, maxLength: 18 }),
+    });
+  });
 
 const commit = (index: number): string => index.toString(16).padStart(40, '0');
 
@@ -102,12 +137,22 @@ describe('any order of deliveries', () => {
         });
         for (const [index, { intake, push }] of received.entries()) {
           // What a push's own delivery is planned with cannot be older than that push.
-          seen = Math.max(seen, push + 1, Math.min(history.pushes.length, history.delays[index % history.delays.length] ?? 0));
+          seen = Math.max(
+            seen,
+            push + 1,
+            Math.min(history.pushes.length, history.delays[index % history.delays.length] ?? 0),
+          );
           const headPush = history.pushes.slice(0, seen).lastIndexOf(history.pushes[push] ?? 0);
-          const verdict = judgeLine(intake, forgeReports ? commit(headPush) : null, newestSeen.get(lineKey(intake)) ?? null, [...live.values()]);
+          const verdict = judgeLine(
+            intake,
+            forgeReports ? commit(headPush) : null,
+            newestSeen.get(lineKey(intake)) ?? null,
+            [...live.values()],
+          );
           if (verdict.kind === 'stale') continue;
           for (const run of verdict.ends) {
-            if (forgeReports) expect(Number.parseInt(run.sha, 16), 'a newer run was ended by an older event').toBeLessThan(push);
+            if (forgeReports)
+              expect(Number.parseInt(run.sha, 16), 'a newer run was ended by an older event').toBeLessThan(push);
             expect(run.line).toBe(lineKey(intake));
             live.delete(run.id);
           }

@@ -14,19 +14,30 @@ describe('judgeTrigger', () => {
   it('wants only matching branches, and no tag, of a push with branches', () => {
     const on = { push: { branches: ['main'] } };
     expect(judgeTrigger(on, push('refs/heads/main'))).toEqual({ wanted: true });
-    expect(judgeTrigger(on, push('refs/heads/x'))).toEqual({ wanted: false, why: 'branch x does not match its branches' });
+    expect(judgeTrigger(on, push('refs/heads/x'))).toEqual({
+      wanted: false,
+      why: 'branch x does not match its branches',
+    });
     expect(judgeTrigger(on, push('refs/tags/main'))).toEqual({ wanted: false, why: 'refs/tags/main is no branch' });
   });
 
   it('matches the base of a pull request, not its head', () => {
     const on = { pull_request: { branches: ['main'] } };
     expect(judgeTrigger(on, pullRequest('main'))).toEqual({ wanted: true });
-    expect(judgeTrigger(on, { ...pullRequest('release'), headRef: 'refs/heads/main' })).toMatchObject({ wanted: false });
+    expect(judgeTrigger(on, { ...pullRequest('release'), headRef: 'refs/heads/main' })).toMatchObject({
+      wanted: false,
+    });
   });
 
   it('does not want an event that the file does not name', () => {
-    expect(judgeTrigger({ push: {} }, pullRequest('main'))).toEqual({ wanted: false, why: 'it does not run on pull_request' });
-    expect(judgeTrigger({ pull_request: {} }, push('refs/heads/main'))).toEqual({ wanted: false, why: 'it does not run on push' });
+    expect(judgeTrigger({ push: {} }, pullRequest('main'))).toEqual({
+      wanted: false,
+      why: 'it does not run on pull_request',
+    });
+    expect(judgeTrigger({ pull_request: {} }, push('refs/heads/main'))).toEqual({
+      wanted: false,
+      why: 'it does not run on push',
+    });
   });
 
   it('always wants a run that was asked for by hand', () => {
@@ -65,7 +76,11 @@ describe('branch patterns', () => {
 
   it('lets the last pattern that matches decide', () => {
     const patterns = ['**', '!release/**', 'release/1'];
-    expect(['main', 'release/2', 'release/1'].map((name) => matchesBranches(patterns, name))).toEqual([true, false, true]);
+    expect(['main', 'release/2', 'release/1'].map((name) => matchesBranches(patterns, name))).toEqual([
+      true,
+      false,
+      true,
+    ]);
   });
 
   it('takes time by length, whatever the pattern is', () => {

@@ -47,7 +47,11 @@ beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), 'hearth-executor-'));
   errors = [];
   remote = await makeGitRemote();
-  git = openGit({ directory: join(data, 'git'), cloneUrl: remote.cloneUrl, environment: { PATH: process.env['PATH'] } });
+  git = openGit({
+    directory: join(data, 'git'),
+    cloneUrl: remote.cloneUrl,
+    environment: { PATH: process.env['PATH'] },
+  });
   sha = await commit({ 'hello.txt': 'hello\n', 'deps.lock': 'one\n' });
   open = await openIt();
   await open.executor.sweep([]);
@@ -116,7 +120,9 @@ async function logOf({ run, job }: Claim): Promise<string> {
 
 describe('an attempt', () => {
   it('runs the steps in the files of its commit and brings evidence of what it saw', async () => {
-    const { finish, log } = await execute(claim(['cat hello.txt', 'git status --short; git rev-parse HEAD; echo $GITHUB_SHA']));
+    const { finish, log } = await execute(
+      claim(['cat hello.txt', 'git status --short; git rev-parse HEAD; echo $GITHUB_SHA']),
+    );
     expect(finish.outcome).toEqual({ result: 'success', reason: 'exit', message: 'passed' });
     expect(log).toBe(`▸ step 1\nhello\n▸ step 2\n${sha}\n${sha}\n`);
     expect(finish.evidence).toMatchObject({ exitCode: 0, logBytes: Buffer.byteLength(log), droppedBytes: 0 });
@@ -124,13 +130,18 @@ describe('an attempt', () => {
   });
 
   it('passes on what a step assigned', async () => {
-    const { log } = await execute(claim(['echo A=from-one >> $GITHUB_ENV; mkdir bin; echo "$PWD/bin" >> $GITHUB_PATH', 'echo $A $PATH']));
+    const { log } = await execute(
+      claim(['echo A=from-one >> $GITHUB_ENV; mkdir bin; echo "$PWD/bin" >> $GITHUB_PATH', 'echo $A $PATH']),
+    );
     expect(log).toContain('from-one /work/bin:/usr');
   });
 
   it('ends at the first step that fails', async () => {
     const { finish, log } = await execute(claim(['exit 3', 'echo not reached']));
-    expect(finish).toMatchObject({ outcome: { result: 'failure', message: 'step 1: exit 3' }, evidence: { exitCode: 3 } });
+    expect(finish).toMatchObject({
+      outcome: { result: 'failure', message: 'step 1: exit 3' },
+      evidence: { exitCode: 3 },
+    });
     expect(log).not.toContain('not reached');
   });
 
@@ -140,7 +151,9 @@ describe('an attempt', () => {
   });
 
   it('uses the warm slot of the one before it, and nothing of its workspace is left there', async () => {
-    const first = await execute(claim('cat /proc/sys/kernel/random/uuid > /root/mark; touch junk; cat /etc/hostname; cat /root/mark'));
+    const first = await execute(
+      claim('cat /proc/sys/kernel/random/uuid > /root/mark; touch junk; cat /etc/hostname; cat /root/mark'),
+    );
     const second = await execute(claim('ls; cat /root/mark'));
     expect(second.log).toContain(first.log.trim().split('\n').at(-1) ?? 'no mark');
     expect(second.log).not.toContain('junk');
@@ -169,7 +182,12 @@ describe('an attempt', () => {
   });
 
   it('that runs out of memory says so although its shell went on', async () => {
-    const sidecar = { kind: 'image', image: TEST_IMAGE, shmBytes: 64 * 1024 ** 2, memoryBytes: 64 * 1024 ** 2 } as const;
+    const sidecar = {
+      kind: 'image',
+      image: TEST_IMAGE,
+      shmBytes: 64 * 1024 ** 2,
+      memoryBytes: 64 * 1024 ** 2,
+    } as const;
     const { finish } = await execute(claim('tail /dev/zero || true; exit 0', { sidecar }));
     expect(finish.outcome).toMatchObject({ result: 'failure', reason: 'oom' });
   });
@@ -202,7 +220,9 @@ describe('a sidecar that is built', () => {
   it('is made from the commit once, and its jobs run in it', async () => {
     // The engine keeps images by content, also from earlier runs of this test.
     const unique = `built-${process.hrtime.bigint()}`;
-    const built = await commit({ 'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN echo ${unique} > /built\nENV FROM_IMAGE=yes\n` });
+    const built = await commit({
+      'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN echo ${unique} > /built\nENV FROM_IMAGE=yes\n`,
+    });
     const first = await execute(claim('cat /built; echo $FROM_IMAGE', { sidecar, sha: built }));
     expect(first.log).toContain('building the sidecar');
     expect(first.log).toContain(`▸ step 1\n${unique}\nyes\n`);
@@ -219,7 +239,12 @@ describe('a sidecar that is built', () => {
 });
 
 describe('a dependency layer', () => {
-  const deps: CacheSpec = { kind: 'layer', key: ['deps.lock'], paths: ['deps'], install: 'mkdir deps; cat deps.lock > deps/made; date +%N >> deps/made' };
+  const deps: CacheSpec = {
+    kind: 'layer',
+    key: ['deps.lock'],
+    paths: ['deps'],
+    install: 'mkdir deps; cat deps.lock > deps/made; date +%N >> deps/made',
+  };
 
   it('is built for a lockfile, found again, rebuilt for another, and found again when that is changed back', async () => {
     const script = 'cat deps/made; touch deps/scribble';
@@ -262,16 +287,24 @@ it('a named volume keeps what jobs write, apart for each class', async () => {
   const cache: CacheSpec = { kind: 'volume', path: '/var/cache/mine' };
   await execute(claim('echo kept > /var/cache/mine/f', { caches: { mine: cache } }));
   expect((await execute(claim('cat /var/cache/mine/f', { caches: { mine: cache } }))).log).toContain('kept');
-  expect((await execute(claim('ls /var/cache/mine', { caches: { mine: cache }, trust: 'T2' }))).log).not.toContain('f\n');
+  expect((await execute(claim('ls /var/cache/mine', { caches: { mine: cache }, trust: 'T2' }))).log).not.toContain(
+    'f\n',
+  );
   const { stdout } = await exec('docker', ['volume', 'ls', '-q', '--filter', 'name=hearth-']);
   expect(stdout).not.toBe('');
 });
 
 describe('a process that comes after another', () => {
   it('re-attaches to the job that went on, with no byte lost and none twice', async () => {
-    const wanted = claim('for i in $(seq 1 300); do echo line $i; sleep 0.005; done; echo ran >> /root/ran-here; wc -l < /root/ran-here');
+    const wanted = claim(
+      'for i in $(seq 1 300); do echo line $i; sleep 0.005; done; echo ran >> /root/ran-here; wc -l < /root/ran-here',
+    );
     const detach = new AbortController();
-    const first = open.executor.execute(wanted, { stop: new AbortController().signal, detach: detach.signal, started: () => undefined });
+    const first = open.executor.execute(wanted, {
+      stop: new AbortController().signal,
+      detach: detach.signal,
+      started: () => undefined,
+    });
     await expect.poll(() => logOf(wanted).catch(() => '')).toContain('line 50');
     detach.abort(new Error('gone'));
     expect(await first).toBeUndefined();
@@ -288,7 +321,11 @@ describe('a process that comes after another', () => {
   it('does not run a job again whose slot vanished meanwhile', async () => {
     const wanted = claim('echo started; sleep 1000');
     const detach = new AbortController();
-    const first = open.executor.execute(wanted, { stop: new AbortController().signal, detach: detach.signal, started: () => undefined });
+    const first = open.executor.execute(wanted, {
+      stop: new AbortController().signal,
+      detach: detach.signal,
+      started: () => undefined,
+    });
     await expect.poll(() => logOf(wanted).catch(() => '')).toContain('started');
     detach.abort(new Error('gone'));
     await first;
@@ -307,7 +344,13 @@ describe('a process that comes after another', () => {
     const wanted = claim('sleep 1000');
     const detach = new AbortController();
     const started = new Promise<void>((resolve) => {
-      void open.executor.execute(wanted, { stop: new AbortController().signal, detach: detach.signal, started: () => { resolve(); } });
+      void open.executor.execute(wanted, {
+        stop: new AbortController().signal,
+        detach: detach.signal,
+        started: () => {
+          resolve();
+        },
+      });
     });
     await started;
     detach.abort(new Error('gone'));
@@ -327,8 +370,14 @@ describe('without root on the host', () => {
     try {
       expect(open.workspaces.strategy).toBe('copy');
       await open.executor.sweep([]);
-      const deps: CacheSpec = { kind: 'layer', key: ['deps.lock'], paths: ['deps'], install: 'mkdir deps; cat deps.lock > deps/made' };
-      const script = 'id -u; cat hello.txt deps/made; echo changed > hello.txt; mkdir shut; chmod 0 shut; git status --short';
+      const deps: CacheSpec = {
+        kind: 'layer',
+        key: ['deps.lock'],
+        paths: ['deps'],
+        install: 'mkdir deps; cat deps.lock > deps/made',
+      };
+      const script =
+        'id -u; cat hello.txt deps/made; echo changed > hello.txt; mkdir shut; chmod 0 shut; git status --short';
       const first = await execute(claim(script, { caches: { deps } }));
       expect(first.finish.outcome.result).toBe('success');
       expect(first.log).toContain('65532\nhello\none\n');

@@ -64,7 +64,9 @@ describe('a layer', () => {
       }),
     );
     const settled = await Promise.allSettled(waits);
-    expect(settled.map((result) => result.status === 'rejected' && String(result.reason))).toEqual(Array(5).fill('Error: exit 1'));
+    expect(settled.map((result) => result.status === 'rejected' && String(result.reason))).toEqual(
+      Array(5).fill('Error: exit 1'),
+    );
     expect(builds).toBe(1);
   });
 

@@ -25,7 +25,11 @@ afterAll(async () => {
 /** Every process of the slot's container as the host sees it, PID 1 left out. */
 async function survivors(of: Slot): Promise<readonly string[]> {
   const { stdout } = await run('docker', ['top', of.record.containerId, '-eo', 'pid,args']);
-  return stdout.trim().split('\n').slice(1).filter((line) => !line.includes('/.hearth/supervisor'));
+  return stdout
+    .trim()
+    .split('\n')
+    .slice(1)
+    .filter((line) => !line.includes('/.hearth/supervisor'));
 }
 
 describe('a step', () => {
@@ -46,7 +50,9 @@ describe('a step', () => {
   });
 
   it('ends with `timeout` when its time is up, even when it ignores TERM', async () => {
-    const report = await rig.job(slot, 'trap "" TERM; while true; do sleep 0.05; done', { step: { timeoutMs: 200, graceMs: 100 } });
+    const report = await rig.job(slot, 'trap "" TERM; while true; do sleep 0.05; done', {
+      step: { timeoutMs: 200, graceMs: 100 },
+    });
     expect(report.step).toEqual({ kind: 'timeout' });
     expect(await survivors(slot)).toEqual([]);
   });
@@ -80,7 +86,12 @@ describe('a step', () => {
   it('gets fresh command files and hands what it wrote to the host', async () => {
     const n = slot.nextNumber();
     await rig.workspaces.mount(slot, n, [join(rig.data, 'lower')]);
-    await writeRequest(slot.directory, n, 1, plainStep('echo A=1 >> /.hearth/job/env; echo /opt/x >> /.hearth/job/path'));
+    await writeRequest(
+      slot.directory,
+      n,
+      1,
+      plainStep('echo A=1 >> /.hearth/job/env; echo /opt/x >> /.hearth/job/path'),
+    );
     slot.runStep(n, 1);
     await slot.stepEnd(n, 1);
     await writeRequest(slot.directory, n, 2, plainStep('cat /.hearth/job/env; echo B=2 >> /.hearth/job/env'));
@@ -120,7 +131,9 @@ describe('the end of a job', () => {
   });
 
   it('outruns a fork bomb', async () => {
-    const report = await rig.job(slot, 'bomb() { bomb | bomb & }; bomb; while :; do :; done', { step: { timeoutMs: 500, graceMs: 0 } });
+    const report = await rig.job(slot, 'bomb() { bomb | bomb & }; bomb; while :; do :; done', {
+      step: { timeoutMs: 500, graceMs: 0 },
+    });
     expect(report.step).toEqual({ kind: 'timeout' });
     expect(await survivors(slot)).toEqual([]);
   });
@@ -135,7 +148,9 @@ describe('the end of a job', () => {
     const running = rig.job(slot, 'trap "echo asked; exit 9" TERM; echo ready; while :; do :; done', {
       onNumber: (n) => (number = n),
     });
-    await expect.poll(() => readFile(join(jobDirectory(slot.directory, number), 'log'), 'utf8').catch(() => '')).toContain('ready');
+    await expect
+      .poll(() => readFile(join(jobDirectory(slot.directory, number), 'log'), 'utf8').catch(() => ''))
+      .toContain('ready');
     slot.stop(number, 5000);
     const report = await running;
     expect(report.step).toEqual({ kind: 'stopped' });
@@ -145,7 +160,9 @@ describe('the end of a job', () => {
 
 describe('output', () => {
   it('is kept up to the cap, counted past it, and the job goes on', async () => {
-    const report = await rig.job(slot, 'head -c 3000000 /dev/zero; echo still here >&2; exit 0', { step: { logBytes: 1000 } });
+    const report = await rig.job(slot, 'head -c 3000000 /dev/zero; echo still here >&2; exit 0', {
+      step: { logBytes: 1000 },
+    });
     expect(report.step).toEqual({ kind: 'exit', code: 0 });
     expect(report.end).toMatchObject({ writtenBytes: 3_000_011, keptBytes: 1000 });
     expect(report.output).toHaveLength(1000);
@@ -153,7 +170,8 @@ describe('output', () => {
 });
 
 describe('a job that attacks its slot', () => {
-  const attack = async (script: string): Promise<string> => (await rig.job(slot, `{ ${script} ; } 2>&1 || true`)).output;
+  const attack = async (script: string): Promise<string> =>
+    (await rig.job(slot, `{ ${script} ; } 2>&1 || true`)).output;
 
   it('cannot kill or stop the supervisor', async () => {
     await attack('kill -9 1; kill -STOP 1; kill -TERM 1');
@@ -170,7 +188,9 @@ describe('a job that attacks its slot', () => {
   });
 
   it('does not see the control directory, the layers or the scratch', async () => {
-    expect(await attack('ls -A /.hearth/control; cat /proc/self/mountinfo | grep -c hearth-slots')).not.toMatch(/ctl|jobs|slot\.json/);
+    expect(await attack('ls -A /.hearth/control; cat /proc/self/mountinfo | grep -c hearth-slots')).not.toMatch(
+      /ctl|jobs|slot\.json/,
+    );
     const mounts = await attack('cat /proc/self/mountinfo');
     expect(mounts).not.toContain(`${rig.data}/slots`);
     expect(mounts).not.toContain('/control');
@@ -190,7 +210,7 @@ describe('a job that attacks its slot', () => {
     expect(report.step).toEqual({ kind: 'exit', code: 7 });
   });
 
-  it('condemns its slot when it changes the supervisor\'s limits', async () => {
+  it("condemns its slot when it changes the supervisor's limits", async () => {
     const own = await rig.slot();
     const report = await rig.job(own, 'prlimit --pid 1 --nofile=900:900');
     expect(report.step).toEqual({ kind: 'exit', code: 0 });
@@ -203,7 +223,12 @@ describe('a process that takes a slot over', () => {
     const own = await rig.slot();
     const n = own.nextNumber();
     await rig.workspaces.mount(own, n, [join(rig.data, 'lower')]);
-    await writeRequest(own.directory, n, 1, plainStep('echo before; while [ ! -e go ]; do sleep 0.02; done; echo after; exit 4'));
+    await writeRequest(
+      own.directory,
+      n,
+      1,
+      plainStep('echo before; while [ ! -e go ]; do sleep 0.02; done; echo after; exit 4'),
+    );
     own.runStep(n, 1);
     await own.started(n, 1);
     own.detach();

@@ -32,7 +32,9 @@ describe('an overlay workspace', () => {
   it('stacks its layers, the first on top, and never writes to them', async () => {
     const top = await layer('top', { 'a.txt': 'top', 'deps/x': 'x' });
     const bottom = await layer('bottom', { 'a.txt': 'bottom', 'b.txt': 'b' });
-    const report = await rig.job(slot, 'cat a.txt b.txt deps/x; echo changed > b.txt; rm a.txt; touch deps/new', { lowers: [top, bottom] });
+    const report = await rig.job(slot, 'cat a.txt b.txt deps/x; echo changed > b.txt; rm a.txt; touch deps/new', {
+      lowers: [top, bottom],
+    });
     expect(report.output).toBe('topbx');
     expect(await readFile(join(bottom, 'b.txt'), 'utf8')).toBe('b');
     expect(await readFile(join(top, 'a.txt'), 'utf8')).toBe('top');
@@ -54,7 +56,10 @@ describe('an overlay workspace', () => {
       rig.job(slot, script('one'), { lowers: [lower] }),
       rig.job(other, script('two'), { lowers: [lower] }),
     ]);
-    expect([a.step, b.step]).toEqual([{ kind: 'exit', code: 0 }, { kind: 'exit', code: 0 }]);
+    expect([a.step, b.step]).toEqual([
+      { kind: 'exit', code: 0 },
+      { kind: 'exit', code: 0 },
+    ]);
     expect(await readFile(join(lower, 'same.txt'), 'utf8')).toBe('lower');
   });
 
@@ -62,14 +67,17 @@ describe('an overlay workspace', () => {
     const lower = await layer('renames', { 'src/deep/file': 'f' });
     await symlink('deep', join(lower, 'src/link'));
     const before = (await stat(join(lower, 'src/deep/file'))).mtimeMs;
-    const script = 'mv src lib && cat lib/deep/file && readlink lib/link && ln lib/deep/file hard && stat -c %h hard && stat -c %Y lib/deep/file';
+    const script =
+      'mv src lib && cat lib/deep/file && readlink lib/link && ln lib/deep/file hard && stat -c %h hard && stat -c %Y lib/deep/file';
     const report = await rig.job(slot, script, { lowers: [lower] });
     expect(report.step).toEqual({ kind: 'exit', code: 0 });
     expect(report.output).toBe(`fdeep\n2\n${Math.floor(before / 1000)}\n`);
   });
 
   it('takes more layers than one option string could name', async () => {
-    const lowers = await Promise.all(Array.from({ length: 60 }, (_, index) => layer(`many-${'x'.repeat(60)}-${index}`, { [`f${index}`]: '' })));
+    const lowers = await Promise.all(
+      Array.from({ length: 60 }, (_, index) => layer(`many-${'x'.repeat(60)}-${index}`, { [`f${index}`]: '' })),
+    );
     expect((await rig.job(slot, 'ls | wc -l', { lowers })).output.trim()).toBe('60');
   });
 
@@ -104,7 +112,10 @@ describe('an overlay workspace', () => {
 });
 
 describe('capturing from a workspace', () => {
-  async function capture(script: string, paths: readonly string[]): Promise<{ readonly result: Awaited<ReturnType<SlotRig['workspaces']['capture']>>; readonly target: string }> {
+  async function capture(
+    script: string,
+    paths: readonly string[],
+  ): Promise<{ readonly result: Awaited<ReturnType<SlotRig['workspaces']['capture']>>; readonly target: string }> {
     const report = await rig.job(slot, script, { keepMounted: true });
     const target = join(rig.data, `captured-${report.n}`);
     await mkdir(target);
@@ -114,7 +125,10 @@ describe('capturing from a workspace', () => {
   }
 
   it('copies what is there, links as links, and leaves out what is not', async () => {
-    const { result, target } = await capture('mkdir -p a/b && echo 1 > a/b/f && ln -s b a/l && touch -d @1000000000 a/b/f', ['a', 'absent', './a/b/f']);
+    const { result, target } = await capture(
+      'mkdir -p a/b && echo 1 > a/b/f && ln -s b a/l && touch -d @1000000000 a/b/f',
+      ['a', 'absent', './a/b/f'],
+    );
     expect(result).toEqual({ ok: true, value: ['a', './a/b/f'] });
     expect(await readlink(join(target, 'a/l'))).toBe('b');
     expect((await stat(join(target, 'a/b/f'))).mtimeMs).toBe(1_000_000_000_000);
@@ -154,7 +168,9 @@ describe('the copy strategy', () => {
       expect(await workspaces.unmount(own, n)).toMatchObject({ ok: true });
       return output;
     };
-    expect(await job('cat a.txt dir/b.txt; echo new > dir/b.txt; mkdir locked && touch locked/f && chmod 0 locked; id -u')).toBe('ab65532\n');
+    expect(
+      await job('cat a.txt dir/b.txt; echo new > dir/b.txt; mkdir locked && touch locked/f && chmod 0 locked; id -u'),
+    ).toBe('ab65532\n');
     expect(await job('cat dir/b.txt; ls')).toBe('ba.txt\ndir\n');
     expect(await readFile(join(lower, 'dir/b.txt'), 'utf8')).toBe('b');
   });
@@ -162,7 +178,8 @@ describe('the copy strategy', () => {
   it('hides the control files from the job by their modes', async () => {
     const own = await rig.slot({ copies: true });
     const n = own.nextNumber();
-    const script = 'ls /.hearth/control || cat /.hearth/control/slot.json || echo "end 1" > /.hearth/control/ctl || true';
+    const script =
+      'ls /.hearth/control || cat /.hearth/control/slot.json || echo "end 1" > /.hearth/control/ctl || true';
     await writeRequest(own.directory, n, 1, { ...plainStep(script), uid: 65532, gid: 65532, handOver: true });
     own.runStep(n, 1);
     await own.stepEnd(n, 1);

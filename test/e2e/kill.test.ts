@@ -38,7 +38,9 @@ async function expectOnce(sha: string): Promise<void> {
   expect(run.outcome).toEqual({ result: 'success', reason: 'exit' });
   expect(run.jobs.map(({ attempt }) => attempt)).toEqual([1, 1]);
   expect(await rig.effects()).toEqual([`first ${sha}`, `second ${sha}`]);
-  await expect.poll(() => rig.github.shown(sha), { timeout: 30_000 }).toEqual({ 'hearth/main': 'success', 'hearth/main/first': 'success', 'hearth/main/second': 'success' });
+  await expect
+    .poll(() => rig.github.shown(sha), { timeout: 30_000 })
+    .toEqual({ 'hearth/main': 'success', 'hearth/main/first': 'success', 'hearth/main/second': 'success' });
   for (const name of ['first', 'second']) {
     const log = await (await rig.api(`/logs/${sha}/${name}`)).text();
     expect(log.match(new RegExp(`^end of ${name}$`, 'gm'))).toHaveLength(1);
@@ -72,7 +74,9 @@ describe('killed when the run was', () => {
   it('planned: jobs that waited for a slot start in the next process', async () => {
     await start({ env: { HEARTH_SLOTS: '1' } });
     await rig.start();
-    const blocker = await rig.remote.commit({ '.hearth/main.yml': `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\njobs:\n  hold: { run: sleep 2 }\n` });
+    const blocker = await rig.remote.commit({
+      '.hearth/main.yml': `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\njobs:\n  hold: { run: sleep 2 }\n`,
+    });
     await rig.push(blocker);
     await rig.runOf(blocker, ({ jobs }) => jobs[0]?.timings.start_ms != null);
     const sha = await commit();
@@ -88,7 +92,10 @@ describe('killed when the run was', () => {
     await start();
     await rig.start();
     const sha = await rig.remote.commit({
-      '.hearth/main.yml': pipeline(effectsName()).replace(/sidecar:[^]*?64m\n/, 'sidecar:\n  build: { context: ci, file: ci/Dockerfile }\n  shm-size: 64m\n'),
+      '.hearth/main.yml': pipeline(effectsName()).replace(
+        /sidecar:[^]*?64m\n/,
+        'sidecar:\n  build: { context: ci, file: ci/Dockerfile }\n  shm-size: 64m\n',
+      ),
       'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN sleep 2 && echo ${String(process.hrtime.bigint())} > /built\n`,
     });
     await rig.push(sha);
@@ -120,11 +127,19 @@ describe('killed when the run was', () => {
     rig.signal('SIGSTOP');
     const [slot = ''] = await readdir(join(rig.data, 'slots'));
     const [n = ''] = await readdir(join(rig.data, 'slots', slot, 'jobs'));
-    await expect.poll(async () => {
-      const steps = (await readdir(join(rig.data, 'slots', slot, 'jobs', n))).filter((name) => /^\d+$/.test(name));
-      const newest = Math.max(...steps.map(Number));
-      return stat(join(rig.data, 'slots', slot, 'jobs', n, String(newest), 'rc')).then(() => true, () => false);
-    }, { timeout: 10_000 }).toBe(true);
+    await expect
+      .poll(
+        async () => {
+          const steps = (await readdir(join(rig.data, 'slots', slot, 'jobs', n))).filter((name) => /^\d+$/.test(name));
+          const newest = Math.max(...steps.map(Number));
+          return stat(join(rig.data, 'slots', slot, 'jobs', n, String(newest), 'rc')).then(
+            () => true,
+            () => false,
+          );
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(true);
     await rig.kill();
     await rig.start();
     await expectOnce(sha);
@@ -189,7 +204,16 @@ it('killed while a dependency layer is being built, it builds the layer anew ins
   await rig.push(sha);
   await expect.poll(() => readdir(join(rig.data, 'slots')).catch(() => []), { timeout: 10_000 }).toHaveLength(1);
   const [slot = ''] = await readdir(join(rig.data, 'slots'));
-  await expect.poll(() => stat(join(rig.data, 'slots', slot, 'jobs/1/1/started')).then(() => true, () => false), { timeout: 10_000 }).toBe(true);
+  await expect
+    .poll(
+      () =>
+        stat(join(rig.data, 'slots', slot, 'jobs/1/1/started')).then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 10_000 },
+    )
+    .toBe(true);
   await rig.kill();
   await rig.start();
   expect((await rig.runOf(sha)).outcome?.result).toBe('success');

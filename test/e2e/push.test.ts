@@ -9,9 +9,12 @@ const exec = promisify(execFile);
 let prism: PrismApi;
 let rig: DaemonRig;
 
-const pipeline = (jobs: string): string => `on: [push, pull_request]\nsidecar:\n  image: ${TEST_IMAGE}\n  shm-size: 64m\njobs:\n${jobs}`;
+const pipeline = (jobs: string): string =>
+  `on: [push, pull_request]\nsidecar:\n  image: ${TEST_IMAGE}\n  shm-size: 64m\njobs:\n${jobs}`;
 const passing = pipeline('  a: { run: echo passed }\n');
-const sleeping = pipeline('  a: { run: "echo up; (setsid sleep 4321 &); sleep 4321" }\n  b: { needs: [a], run: echo never }\n');
+const sleeping = pipeline(
+  '  a: { run: "echo up; (setsid sleep 4321 &); sleep 4321" }\n  b: { needs: [a], run: echo never }\n',
+);
 
 beforeAll(async () => {
   prism = await startPrism();
@@ -36,7 +39,9 @@ async function sleepers(): Promise<number> {
 describe('a signed push', () => {
   it('becomes a run in containers, statuses on the commit, and logs', async () => {
     const sha = await rig.remote.commit({
-      '.hearth/main.yml': pipeline('  build: { run: "echo building > out; cat out" }\n  test: { needs: [build], run: "exit 3" }\n  docs: { run: echo docs }\n  last: { needs: [test], run: echo last }\n'),
+      '.hearth/main.yml': pipeline(
+        '  build: { run: "echo building > out; cat out" }\n  test: { needs: [build], run: "exit 3" }\n  docs: { run: echo docs }\n  last: { needs: [test], run: echo last }\n',
+      ),
     });
     expect((await rig.push(sha)).status).toBe(202);
     const run = await rig.runOf(sha);
@@ -47,13 +52,15 @@ describe('a signed push', () => {
       docs: 'success',
       last: 'skipped',
     });
-    await expect.poll(() => rig.github.shown(sha), { timeout: 30_000 }).toEqual({
-      'hearth/main': 'failure',
-      'hearth/main/build': 'success',
-      'hearth/main/test': 'failure',
-      'hearth/main/docs': 'success',
-      'hearth/main/last': 'error',
-    });
+    await expect
+      .poll(() => rig.github.shown(sha), { timeout: 30_000 })
+      .toEqual({
+        'hearth/main': 'failure',
+        'hearth/main/build': 'success',
+        'hearth/main/test': 'failure',
+        'hearth/main/docs': 'success',
+        'hearth/main/last': 'error',
+      });
     const log = await (await rig.api(`/logs/${sha.slice(0, 7)}/build`)).text();
     expect(log).toContain('building\n');
     expect((await rig.api(`/logs/${sha}`)).headers.get('content-type')).toContain('text/plain');
@@ -64,7 +71,8 @@ describe('a signed push', () => {
     await rig.push(sha);
     await rig.runOf(sha);
     await expect.poll(() => rig.github.shown(sha)['hearth/main'], { timeout: 30_000 }).toBe('success');
-    const target = rig.github.statuses.find((status) => status.sha === sha && status.context === 'hearth/main')?.targetUrl ?? '';
+    const target =
+      rig.github.statuses.find((status) => status.sha === sha && status.context === 'hearth/main')?.targetUrl ?? '';
     const { pathname, search } = new URL(target);
     const asStranger = { headers: { 'x-forwarded-for': '203.0.113.9', authorization: '' } };
     expect((await fetch(`${rig.url()}${pathname}${search}`, asStranger)).status).toBe(200);
@@ -78,7 +86,12 @@ describe('a signed push', () => {
     await rig.push(sha, { branch: 'feature' });
     const run = await rig.runOf(sha);
     expect(run.outcome?.result).toBe('success');
-    await expect.poll(async () => ((await (await rig.api('/health')).json()) as { checks: { queue: { reason: string } } }).checks.queue.reason).toContain('0 pushes to plan');
+    await expect
+      .poll(
+        async () =>
+          ((await (await rig.api('/health')).json()) as { checks: { queue: { reason: string } } }).checks.queue.reason,
+      )
+      .toContain('0 pushes to plan');
     expect(await rig.runs(`&sha=${sha}`)).toHaveLength(1);
   });
 
@@ -102,8 +115,12 @@ describe('a newer head', () => {
     expect((await rig.runOf(older)).outcome).toEqual({ result: 'cancelled', reason: 'superseded' });
     expect(await sleepers()).toBe(0);
     expect((await rig.runOf(newer)).outcome?.result).toBe('success');
-    await expect.poll(() => rig.github.shown(older), { timeout: 30_000 }).toEqual({ 'hearth/main': 'error', 'hearth/main/a': 'error', 'hearth/main/b': 'error' });
-    expect(rig.github.statuses.filter((status) => status.sha === older).at(-1)?.description).toBe(`superseded by ${newer.slice(0, 7)}`);
+    await expect
+      .poll(() => rig.github.shown(older), { timeout: 30_000 })
+      .toEqual({ 'hearth/main': 'error', 'hearth/main/a': 'error', 'hearth/main/b': 'error' });
+    expect(rig.github.statuses.filter((status) => status.sha === older).at(-1)?.description).toBe(
+      `superseded by ${newer.slice(0, 7)}`,
+    );
   });
 
   it('leaves the default branch alone: runs go on side by side', async () => {
@@ -120,14 +137,19 @@ describe('a newer head', () => {
     const own = await rig.remote.commit({ '.hearth/main.yml': sleeping }, { branch: 'same-name' });
     await rig.push(own, { branch: 'same-name' });
     await rig.runOf(own, (run) => run.jobs[0]?.timings.start_ms != null);
-    const theirs = await rig.remote.commit({ '.hearth/main.yml': passing }, { branch: 'theirs', ref: 'refs/pull/9/head' });
+    const theirs = await rig.remote.commit(
+      { '.hearth/main.yml': passing },
+      { branch: 'theirs', ref: 'refs/pull/9/head' },
+    );
     await rig.pullRequest(theirs, { branch: 'same-name', number: 9, forkId: 4711 });
     await expect.poll(() => rig.github.shown(theirs)['hearth/main'], { timeout: 30_000 }).toBe('pending');
     expect(rig.github.statuses.find((status) => status.sha === theirs)?.description).toContain('waiting for approval');
     expect((await rig.runs(`&sha=${own}`))[0]?.state).toBe('running');
     expect((await rig.runs(`&sha=${theirs}`))[0]?.state).toBe('queued');
 
-    expect((await rig.pullRequest(theirs, { action: 'closed', branch: 'same-name', number: 9, forkId: 4711 })).status).toBe(202);
+    expect(
+      (await rig.pullRequest(theirs, { action: 'closed', branch: 'same-name', number: 9, forkId: 4711 })).status,
+    ).toBe(202);
     expect((await rig.runOf(theirs)).outcome).toEqual({ result: 'cancelled', reason: 'cancelled_by' });
 
     const [running] = await rig.runs(`&sha=${own}`);
@@ -138,7 +160,10 @@ describe('a newer head', () => {
 });
 
 it('two commits at once write the same names and neither sees the other', async () => {
-  const script = (who: string): string => pipeline(`  a: { run: "for i in $(seq 1 100); do echo ${who} > shared.txt; grep -qx ${who} shared.txt || exit 9; sleep 0.005; done; test ! -e ${who === 'one' ? 'two' : 'one'}; touch ${who}; ls" }\n`);
+  const script = (who: string): string =>
+    pipeline(
+      `  a: { run: "for i in $(seq 1 100); do echo ${who} > shared.txt; grep -qx ${who} shared.txt || exit 9; sleep 0.005; done; test ! -e ${who === 'one' ? 'two' : 'one'}; touch ${who}; ls" }\n`,
+    );
   const one = await rig.remote.commit({ '.hearth/main.yml': script('one'), y: '1' });
   const two = await rig.remote.commit({ '.hearth/main.yml': script('two'), y: '2' });
   await Promise.all([rig.push(one), rig.push(two)]);
@@ -151,7 +176,9 @@ describe('what cannot run', () => {
     const sha = await rig.remote.commit({ '.hearth/main.yml': 'on: push\njobs:\n  a:\n    rum: echo\n' });
     await rig.push(sha);
     expect((await rig.runOf(sha)).outcome).toEqual({ result: 'error', reason: 'config' });
-    await expect.poll(() => rig.github.statuses.find((status) => status.sha === sha), { timeout: 30_000 }).toMatchObject({ context: 'hearth/main', state: 'error' });
+    await expect
+      .poll(() => rig.github.statuses.find((status) => status.sha === sha), { timeout: 30_000 })
+      .toMatchObject({ context: 'hearth/main', state: 'error' });
     expect(rig.github.statuses.find((status) => status.sha === sha)?.description).toMatch(/main\.yml:\d+:\d+/);
   });
 
@@ -160,7 +187,9 @@ describe('what cannot run', () => {
     const without = await rig.remote.commit({ '.hearth/main.yml': null }, { branch: 'without' });
     await rig.push(without, { branch: 'without' });
     expect((await rig.runOf(without)).outcome?.result).toBe('error');
-    await expect.poll(() => rig.github.statuses.find((status) => status.sha === without)?.description, { timeout: 30_000 }).toBe(`no pipeline file at ${without.slice(0, 7)}`);
+    await expect
+      .poll(() => rig.github.statuses.find((status) => status.sha === without)?.description, { timeout: 30_000 })
+      .toBe(`no pipeline file at ${without.slice(0, 7)}`);
   });
 
   it('says so when a commit does not exist', async () => {
@@ -170,10 +199,15 @@ describe('what cannot run', () => {
 });
 
 it('is healthy, says how it knows, and tells strangers only the verdict', async () => {
-  const health = (await (await rig.api('/health')).json()) as { status: string; checks: Record<string, { status: string; reason: string; at: string }> };
+  const health = (await (await rig.api('/health')).json()) as {
+    status: string;
+    checks: Record<string, { status: string; reason: string; at: string }>;
+  };
   expect(health.status).toBe('ok');
   expect(health.checks['workspaces']?.reason).toContain('overlay');
-  expect(Object.values(health.checks).every(({ at, reason }) => !Number.isNaN(Date.parse(at)) && reason !== '')).toBe(true);
+  expect(Object.values(health.checks).every(({ at, reason }) => !Number.isNaN(Date.parse(at)) && reason !== '')).toBe(
+    true,
+  );
   const stranger = await fetch(`${rig.url()}/health`, { headers: { 'x-forwarded-for': '203.0.113.9' } });
   expect(await stranger.json()).toEqual({ status: 'ok' });
 });

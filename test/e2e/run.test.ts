@@ -38,26 +38,42 @@ interface Said {
 function hearth(...args: readonly string[]): Promise<Said> {
   const env = { PATH: process.env['PATH'], XDG_STATE_HOME: join(root, 'state'), HOME: root };
   return new Promise((resolve) => {
-    execFile(process.execPath, [join(import.meta.dirname, '../../src/main.ts'), '-C', tree, ...args], { env }, (error, out, err) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
-    });
+    execFile(
+      process.execPath,
+      [join(import.meta.dirname, '../../src/main.ts'), '-C', tree, ...args],
+      { env },
+      (error, out, err) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
+      },
+    );
   });
 }
 
-const pipeline = (jobs: string): string => `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\njobs:\n${jobs}`;
+const pipeline = (jobs: string): string =>
+  `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\njobs:\n${jobs}`;
 
 describe('hearth run', () => {
   it('runs the files as they are, committed or not, in a folder that is no repository', async () => {
-    await write({ '.hearth/main.yml': pipeline('  a: { run: "cat data.txt && test ! -e ignored.txt" }\n'), 'data.txt': 'mine\n', 'ignored.txt': 'x', '.gitignore': 'ignored.txt\n' });
+    await write({
+      '.hearth/main.yml': pipeline('  a: { run: "cat data.txt && test ! -e ignored.txt" }\n'),
+      'data.txt': 'mine\n',
+      'ignored.txt': 'x',
+      '.gitignore': 'ignored.txt\n',
+    });
     const { code, out } = await hearth('run');
     expect(out).toContain('✔ a');
     expect(code).toBe(0);
-    await write({ 'data.txt': 'changed\n', '.hearth/main.yml': pipeline('  a: { run: "grep -qx changed data.txt" }\n') });
+    await write({
+      'data.txt': 'changed\n',
+      '.hearth/main.yml': pipeline('  a: { run: "grep -qx changed data.txt" }\n'),
+    });
     expect((await hearth('run')).code).toBe(0);
   });
 
   it('exits 1 and shows the output of what failed', async () => {
-    await write({ '.hearth/main.yml': pipeline('  good: { run: "true" }\n  bad: { run: "echo the cause; exit 3" }\n') });
+    await write({
+      '.hearth/main.yml': pipeline('  good: { run: "true" }\n  bad: { run: "echo the cause; exit 3" }\n'),
+    });
     const { code, out } = await hearth('run');
     expect(code).toBe(1);
     expect(out).toContain('│ the cause');
@@ -65,8 +81,14 @@ describe('hearth run', () => {
   });
 
   it('runs named jobs with what they need, or without, and refuses what matches nothing', async () => {
-    await write({ 'ci/pipelines/main.yml': pipeline('  build: { run: echo b }\n  test: { needs: [build], run: echo t }\n  docs: { run: echo d }\n') });
-    const all = JSON.parse((await hearth('-o', 'json', 'run', '--needs', 'test')).out) as { jobs: { name: string }[] }[];
+    await write({
+      'ci/pipelines/main.yml': pipeline(
+        '  build: { run: echo b }\n  test: { needs: [build], run: echo t }\n  docs: { run: echo d }\n',
+      ),
+    });
+    const all = JSON.parse((await hearth('-o', 'json', 'run', '--needs', 'test')).out) as {
+      jobs: { name: string }[];
+    }[];
     expect(all[0]?.jobs.map(({ name }) => name)).toEqual(['build', 'test']);
     const alone = JSON.parse((await hearth('-o', 'json', 'run', 'test')).out) as { jobs: { name: string }[] }[];
     expect(alone[0]?.jobs.map(({ name }) => name)).toEqual(['test']);

@@ -18,8 +18,10 @@ afterEach(() => {
   root[Symbol.dispose]();
 });
 
-const open = () => openGit({ directory: join(root.root, 'mirrors'), cloneUrl: root.template, environment: process.env });
-const inWork = (...args: readonly string[]): string => execFileSync('git', args, { cwd: directory, encoding: 'utf8' }).trim();
+const open = () =>
+  openGit({ directory: join(root.root, 'mirrors'), cloneUrl: root.template, environment: process.env });
+const inWork = (...args: readonly string[]): string =>
+  execFileSync('git', args, { cwd: directory, encoding: 'utf8' }).trim();
 
 async function checkOut(sha: string): Promise<unknown> {
   const git = open();
@@ -29,7 +31,12 @@ async function checkOut(sha: string): Promise<unknown> {
 
 describe('checkout', () => {
   it('writes files, links and modes as they are in the commit', async () => {
-    const sha = upstream.push('main', { 'src/deep/a.txt': 'text\n', 'run.sh': { mode: '100755', content: '#!/bin/sh\n' }, link: { mode: '120000', content: 'src/deep/a.txt' }, empty: '' });
+    const sha = upstream.push('main', {
+      'src/deep/a.txt': 'text\n',
+      'run.sh': { mode: '100755', content: '#!/bin/sh\n' },
+      link: { mode: '120000', content: 'src/deep/a.txt' },
+      empty: '',
+    });
     expect(await checkOut(sha)).toEqual({ ok: true, value: undefined });
     expect(readFileSync(join(directory, 'src/deep/a.txt'), 'utf8')).toBe('text\n');
     expect(lstatSync(join(directory, 'run.sh')).mode & 0o111).not.toBe(0);
@@ -65,9 +72,21 @@ describe('checkout', () => {
     const sha = upstream.push('main', { a: '1' });
     await checkOut(sha);
     expect(inWork('remote', 'get-url', 'origin')).toBe(`file://${upstream.path}`);
-    expect(readdirSync(join(directory, '.git')).toSorted()).toEqual(['HEAD', 'config', 'index', 'objects', 'refs', 'shallow']);
+    expect(readdirSync(join(directory, '.git')).toSorted()).toEqual([
+      'HEAD',
+      'config',
+      'index',
+      'objects',
+      'refs',
+      'shallow',
+    ]);
     expect(existsSync(join(directory, '.git/objects/info/alternates'))).toBe(false);
-    expect(execFileSync('sh', ['-c', `grep -rl "${join(root.root, 'mirrors')}" . || true`], { cwd: directory, encoding: 'utf8' })).toBe('');
+    expect(
+      execFileSync('sh', ['-c', `grep -rl "${join(root.root, 'mirrors')}" . || true`], {
+        cwd: directory,
+        encoding: 'utf8',
+      }),
+    ).toBe('');
   });
 
   it('survives that the mirror disappears', async () => {
@@ -94,21 +113,29 @@ describe('checkout', () => {
 
   it('ignores a filter that the repository names, such as LFS', async () => {
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n';
-    const sha = upstream.push('main', { 'a.bin': pointer, '.gitattributes': '*.bin filter=lfs diff=lfs merge=lfs -text\n' });
+    const sha = upstream.push('main', {
+      'a.bin': pointer,
+      '.gitattributes': '*.bin filter=lfs diff=lfs merge=lfs -text\n',
+    });
     await checkOut(sha);
     expect(readFileSync(join(directory, 'a.bin'), 'utf8')).toBe(pointer);
   });
 
   it('of many files at once gives each of them', async () => {
-    const files = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`d${index % 5}/f${index}`, `${index}\n`]));
+    const files = Object.fromEntries(
+      Array.from({ length: 40 }, (_, index) => [`d${index % 5}/f${index}`, `${index}\n`]),
+    );
     const sha = upstream.push('main', files);
     const git = open();
     await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' });
     const places = Array.from({ length: 6 }, (_, index) => join(root.root, `work-${index}`));
-    const answers = await Promise.all(places.map((place) => git.checkout({ repo: upstream.repo, sha, directory: place })));
+    const answers = await Promise.all(
+      places.map((place) => git.checkout({ repo: upstream.repo, sha, directory: place })),
+    );
     expect(answers.every((answer) => answer.ok)).toBe(true);
     for (const place of places) {
-      for (const [path, content] of Object.entries(files)) expect(readFileSync(join(place, path), 'utf8')).toBe(content);
+      for (const [path, content] of Object.entries(files))
+        expect(readFileSync(join(place, path), 'utf8')).toBe(content);
     }
   });
 });

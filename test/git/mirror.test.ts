@@ -13,7 +13,8 @@ import { makeUpstreams, type Upstream, type UpstreamRoot } from '../support/git-
 let root: UpstreamRoot;
 let upstream: Upstream;
 let mirrors: string;
-const open = (changes: Partial<GitOptions> = {}) => openGit({ directory: mirrors, cloneUrl: root.template, environment: process.env, ...changes });
+const open = (changes: Partial<GitOptions> = {}) =>
+  openGit({ directory: mirrors, cloneUrl: root.template, environment: process.env, ...changes });
 
 beforeEach(() => {
   root = makeUpstreams();
@@ -31,7 +32,10 @@ describe('fetch', () => {
     const git = open();
     const first = upstream.push('main', { a: '1' });
     const second = upstream.push('main', { a: '2' });
-    expect(await git.fetch({ repo: upstream.repo, sha: first, ref: 'refs/heads/main' })).toEqual({ ok: true, value: { head: second } });
+    expect(await git.fetch({ repo: upstream.repo, sha: first, ref: 'refs/heads/main' })).toEqual({
+      ok: true,
+      value: { head: second },
+    });
     expect(await git.read(upstream.repo, first, 'a')).toBe('1');
   });
 
@@ -51,28 +55,42 @@ describe('fetch', () => {
     const git = open();
     await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/topic' });
     upstream.ref('refs/heads/topic', null);
-    expect(await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/topic' })).toEqual({ ok: true, value: { head: null } });
-    expect(await open({ directory: join(root.root, 'other') }).fetch({ repo: upstream.repo, sha, ref: 'refs/heads/topic' })).toEqual({ ok: true, value: { head: null } });
+    expect(await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/topic' })).toEqual({
+      ok: true,
+      value: { head: null },
+    });
+    expect(
+      await open({ directory: join(root.root, 'other') }).fetch({ repo: upstream.repo, sha, ref: 'refs/heads/topic' }),
+    ).toEqual({ ok: true, value: { head: null } });
   });
 
   it('reports the commit of an annotated tag as its head', async () => {
     const sha = upstream.push('main', { a: '1' });
     upstream.git(['-c', 'user.name=A', '-c', 'user.email=a@b', 'tag', '-a', '-m', 'v1', 'v1', sha]);
-    expect(await open().fetch({ repo: upstream.repo, sha, ref: 'refs/tags/v1' })).toEqual({ ok: true, value: { head: sha } });
+    expect(await open().fetch({ repo: upstream.repo, sha, ref: 'refs/tags/v1' })).toEqual({
+      ok: true,
+      value: { head: sha },
+    });
   });
 
   it('brings the head of a pull request from a fork', async () => {
     upstream.push('main', { a: '1' });
     const sha = upstream.commit({ a: 'fork' });
     upstream.ref('refs/pull/7/head', sha);
-    expect(await open().fetch({ repo: upstream.repo, sha, ref: 'refs/pull/7/head' })).toEqual({ ok: true, value: { head: sha } });
+    expect(await open().fetch({ repo: upstream.repo, sha, ref: 'refs/pull/7/head' })).toEqual({
+      ok: true,
+      value: { head: sha },
+    });
   });
 
   it('says that a commit is missing when the forge has none, and still has what it fetched before', async () => {
     const sha = upstream.push('main', { a: '1' });
     const git = open();
     const answer = await git.fetch({ repo: upstream.repo, sha: absent, ref: 'refs/heads/main' });
-    expect(answer).toMatchObject({ ok: false, problem: { kind: 'missing', message: expect.stringContaining('ddddddd') as string } });
+    expect(answer).toMatchObject({
+      ok: false,
+      problem: { kind: 'missing', message: expect.stringContaining('ddddddd') as string },
+    });
     expect(await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' })).toMatchObject({ ok: true });
   });
 
@@ -83,37 +101,66 @@ describe('fetch', () => {
     const forced = upstream.commit({ a: '2' });
     upstream.ref('refs/heads/main', forced);
     rmSync(join(upstream.path, 'objects', old.slice(0, 2), old.slice(2)));
-    expect(await git.fetch({ repo: upstream.repo, sha: old, ref: 'refs/heads/main' })).toEqual({ ok: true, value: { head: forced } });
+    expect(await git.fetch({ repo: upstream.repo, sha: old, ref: 'refs/heads/main' })).toEqual({
+      ok: true,
+      value: { head: forced },
+    });
   });
 
   it('does not take a tree, a file or a tag for a commit', async () => {
     const sha = upstream.push('main', { a: '1' });
     const git = open();
     for (const id of [`${sha}^{tree}`, `${sha}:a`].map((name) => upstream.git(['rev-parse', name]))) {
-      expect(await git.fetch({ repo: upstream.repo, sha: id, ref: 'refs/heads/main' })).toMatchObject({ ok: false, problem: { kind: 'missing' } });
+      expect(await git.fetch({ repo: upstream.repo, sha: id, ref: 'refs/heads/main' })).toMatchObject({
+        ok: false,
+        problem: { kind: 'missing' },
+      });
     }
   });
 
-  it.each(['', 'main', 'HEAD', absent.slice(1), `${absent}0`, absent.toUpperCase(), '--upload-pack=touch x', `${absent}\n`])('refuses %j as a commit id before git sees it', async (sha) => {
+  it.each([
+    '',
+    'main',
+    'HEAD',
+    absent.slice(1),
+    `${absent}0`,
+    absent.toUpperCase(),
+    '--upload-pack=touch x',
+    `${absent}\n`,
+  ])('refuses %j as a commit id before git sees it', async (sha) => {
     upstream.push('main', { a: '1' });
-    expect(await open().fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' })).toMatchObject({ ok: false, problem: { kind: 'missing' } });
+    expect(await open().fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' })).toMatchObject({
+      ok: false,
+      problem: { kind: 'missing' },
+    });
     expect(existsSync(mirrors)).toBe(false);
   });
 
   it('keeps a branch and, after it, branches in a folder of its name', async () => {
     const git = open();
     const a = upstream.push('a', { a: '1' });
-    expect(await git.fetch({ repo: upstream.repo, sha: a, ref: 'refs/heads/a' })).toEqual({ ok: true, value: { head: a } });
+    expect(await git.fetch({ repo: upstream.repo, sha: a, ref: 'refs/heads/a' })).toEqual({
+      ok: true,
+      value: { head: a },
+    });
     upstream.ref('refs/heads/a', null);
     const b = upstream.push('a/b', { a: '2' });
-    expect(await git.fetch({ repo: upstream.repo, sha: b, ref: 'refs/heads/a/b' })).toEqual({ ok: true, value: { head: b } });
-    expect(await git.fetch({ repo: upstream.repo, sha: a, ref: 'refs/heads/a' })).toEqual({ ok: true, value: { head: null } });
+    expect(await git.fetch({ repo: upstream.repo, sha: b, ref: 'refs/heads/a/b' })).toEqual({
+      ok: true,
+      value: { head: b },
+    });
+    expect(await git.fetch({ repo: upstream.repo, sha: a, ref: 'refs/heads/a' })).toEqual({
+      ok: true,
+      value: { head: null },
+    });
   });
 
   it('lets ten fetches of one repository come at once', async () => {
     const git = open();
     const shas = Array.from({ length: 10 }, (_, index) => upstream.push(`b${index}`, { a: String(index) }));
-    const answers = await Promise.all(shas.map((sha, index) => git.fetch({ repo: upstream.repo, sha, ref: `refs/heads/b${index}` })));
+    const answers = await Promise.all(
+      shas.map((sha, index) => git.fetch({ repo: upstream.repo, sha, ref: `refs/heads/b${index}` })),
+    );
     expect(answers).toEqual(shas.map((head) => ({ ok: true, value: { head } })));
   });
 
@@ -130,7 +177,11 @@ describe('fetch', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
-    const answer = await open({ cloneUrl: `http://127.0.0.1:${port}/{owner}/{repo}.git` }).fetch({ repo: upstream.repo, sha: absent, ref: 'refs/heads/main' });
+    const answer = await open({ cloneUrl: `http://127.0.0.1:${port}/{owner}/{repo}.git` }).fetch({
+      repo: upstream.repo,
+      sha: absent,
+      ref: 'refs/heads/main',
+    });
     expect(answer).toMatchObject({ ok: false, problem: { kind: 'unreachable' } });
   });
 
@@ -139,10 +190,19 @@ describe('fetch', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const started = performance.now();
-    const answer = await open({ cloneUrl: `http://127.0.0.1:${port}/{owner}/{repo}.git`, timeoutMs: 500 }).fetch({ repo: upstream.repo, sha: absent, ref: 'refs/heads/main' });
-    expect(answer).toMatchObject({ ok: false, problem: { kind: 'unreachable', message: expect.stringContaining('took longer than 500 ms') as string } });
+    const answer = await open({ cloneUrl: `http://127.0.0.1:${port}/{owner}/{repo}.git`, timeoutMs: 500 }).fetch({
+      repo: upstream.repo,
+      sha: absent,
+      ref: 'refs/heads/main',
+    });
+    expect(answer).toMatchObject({
+      ok: false,
+      problem: { kind: 'unreachable', message: expect.stringContaining('took longer than 500 ms') as string },
+    });
     expect(performance.now() - started).toBeLessThan(6_000);
-    const survivors = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`127.0.0.1:${port}`));
+    const survivors = readdirSync('/proc').filter(
+      (pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`127.0.0.1:${port}`),
+    );
     expect(survivors).toEqual([]);
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -225,8 +285,13 @@ describe('maintain', () => {
 describe('reading', () => {
   it('lists regular files directly in a folder, by full path, sorted', async () => {
     const sha = upstream.push('main', {
-      '.hearth/b.yml': 'b', '.hearth/a.yml': 'a', '.hearth/deep/c.yml': 'c', '.hearth/run.sh': { mode: '100755', content: 'x' },
-      '.hearth/link.yml': { mode: '120000', content: '/etc/passwd' }, '.hearthx/d.yml': 'd', 'z.yml': 'z',
+      '.hearth/b.yml': 'b',
+      '.hearth/a.yml': 'a',
+      '.hearth/deep/c.yml': 'c',
+      '.hearth/run.sh': { mode: '100755', content: 'x' },
+      '.hearth/link.yml': { mode: '120000', content: '/etc/passwd' },
+      '.hearthx/d.yml': 'd',
+      'z.yml': 'z',
     });
     const git = open();
     await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' });
@@ -240,7 +305,8 @@ describe('reading', () => {
     const git = open();
     await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' });
     expect(await git.read(upstream.repo, sha, 'a/b')).toBe('text\n');
-    for (const path of ['link', 'a', 'a/b/c', 'nope', '*', ':(glob)**']) expect(await git.read(upstream.repo, sha, path)).toBeUndefined();
+    for (const path of ['link', 'a', 'a/b/c', 'nope', '*', ':(glob)**'])
+      expect(await git.read(upstream.repo, sha, path)).toBeUndefined();
   });
 
   it('refuses a file larger than 1 MiB', async () => {

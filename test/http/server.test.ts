@@ -1,6 +1,11 @@
+import { networkInterfaces } from 'node:os';
 import { expect, test } from 'vitest';
 import { startServer } from '../../src/http/server.ts';
 import { rawRequest } from '../support/http-rig.ts';
+
+const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === '::1'),
+);
 
 test('says what to do when it cannot listen', async () => {
   await using first = await startServer(() => undefined, { host: '127.0.0.1', port: 0 });
@@ -40,12 +45,14 @@ test('does not wait longer than its grace for what never ends', async () => {
   expect(await pending).toBe('');
 });
 
-test.each([
+test.for([
   ['0.0.0.0', '127.0.0.1'],
   ['::', '[::1]'],
   ['::1', '[::1]'],
   ['127.0.0.1', '127.0.0.1'],
-])('listening on %s it is reached at %s', async (host, name) => {
+])('listening on %s it is reached at %s', async ([host = '', name = ''], { skip }) => {
+  // Docker's own network gives containers no IPv6, not even on loopback.
+  if (host.includes(':') && !hasIpv6) skip('this machine has no ::1');
   await using server = await startServer((_request, response) => response.end('here'), { host, port: 0 });
   expect(server.url).toBe(`http://${name}:${server.port}`);
   expect(await (await fetch(server.url)).text()).toBe('here');

@@ -8,7 +8,8 @@ describe('a new head', () => {
   it('becomes a run of every pipeline that wants it, with jobs in order', async () => {
     await using rig = await makePlannerRig();
     const sha = rig.upstream.push('topic', {
-      '.hearth/ci.yml': 'phases: [one, two]\nsidecar: {image: "node:24"}\ncache: {npm: {volume: /root/.npm}}\njobs: {a: {run: x}, b: {run: y, phase: two}}\n',
+      '.hearth/ci.yml':
+        'phases: [one, two]\nsidecar: {image: "node:24"}\ncache: {npm: {volume: /root/.npm}}\njobs: {a: {run: x}, b: {run: y, phase: two}}\n',
       '.hearth/nightly.yaml': 'on: pull_request\njobs: {n: {run: x}}\n',
       '.hearth/README.md': 'text',
       'ci/pipelines/ignored.yml': 'jobs: {x: {run: x}}\n',
@@ -17,15 +18,30 @@ describe('a new head', () => {
     await rig.tick();
     const [one, ...rest] = await rig.runs();
     expect(rest).toEqual([]);
-    expect(one?.run).toMatchObject({ pipeline: 'ci', sha, ref: 'refs/heads/topic', line: '1:refs/heads/topic', prNumber: null, eventName: 'push', trust: 'T2', state: 'queued' });
-    expect(one?.jobs.map((job) => [job.name, job.waitsFor])).toEqual([['a', []], ['b', ['a']]]);
+    expect(one?.run).toMatchObject({
+      pipeline: 'ci',
+      sha,
+      ref: 'refs/heads/topic',
+      line: '1:refs/heads/topic',
+      prNumber: null,
+      eventName: 'push',
+      trust: 'T2',
+      state: 'queued',
+    });
+    expect(one?.jobs.map((job) => [job.name, job.waitsFor])).toEqual([
+      ['a', []],
+      ['b', ['a']],
+    ]);
     expect(rig.changes()).toBe(1);
     expect(await rig.store.unplannedIntakes(new Date('2040-01-01'), 10)).toEqual([]);
   });
 
   it('gives every job what it needs to know', async () => {
     await using rig = await makePlannerRig();
-    const sha = rig.upstream.push('topic/x', { 'ci/pipelines/ci.yml': 'sidecar: {build: {context: ci}}\ncache: {npm: {volume: /root/.npm}}\njobs: {a: {run: x}}\n' });
+    const sha = rig.upstream.push('topic/x', {
+      'ci/pipelines/ci.yml':
+        'sidecar: {build: {context: ci}}\ncache: {npm: {volume: /root/.npm}}\njobs: {a: {run: x}}\n',
+    });
     rig.upstream.ref('refs/pull/5/head', sha);
     await rig.pullRequest(5, 'topic/x', sha);
     await rig.tick();
@@ -41,7 +57,10 @@ describe('a new head', () => {
     expect(claim?.context).toEqual({
       sidecar: { kind: 'build', context: 'ci', file: 'ci/Dockerfile', shmBytes: 2 * 1024 ** 3 },
       caches: { npm: { kind: 'volume', path: '/root/.npm' } },
-      refName: '5/head', headRef: 'topic/x', baseRef: 'main', actor: 'mona',
+      refName: '5/head',
+      headRef: 'topic/x',
+      baseRef: 'main',
+      actor: 'mona',
     });
   });
 
@@ -55,7 +74,11 @@ describe('a new head', () => {
     const second = rig.upstream.push('topic', { '.hearth/ci.yml': ci, a: '2' });
     await rig.push('topic', second);
     await rig.tick();
-    expect(await rig.told()).toEqual([`ci cancelled/superseded: superseded by ${short(second)}`, 'ci queued', 'ci queued']);
+    expect(await rig.told()).toEqual([
+      `ci cancelled/superseded: superseded by ${short(second)}`,
+      'ci queued',
+      'ci queued',
+    ]);
   });
 
   it('leaves older runs of the default branch and of tags alone', async () => {
@@ -85,13 +108,19 @@ describe('a new head', () => {
     await rig.push('main', own);
     await rig.pullRequest(9, 'main', fork, 77);
     await rig.tick();
-    expect((await rig.runs()).map(({ run }) => [run.line, run.trust, run.state])).toEqual([['1:refs/heads/main', 'T1', 'queued'], ['77:refs/heads/main', 'T4', 'queued']]);
+    expect((await rig.runs()).map(({ run }) => [run.line, run.trust, run.state])).toEqual([
+      ['1:refs/heads/main', 'T1', 'queued'],
+      ['77:refs/heads/main', 'T4', 'queued'],
+    ]);
     expect(await rig.statuses()).toContain('hearth/ci pending: waiting for approval of this commit');
   });
 
   it('that is stale is recorded as superseded, with a status', async () => {
     await using rig = await makePlannerRig();
-    const first = rig.upstream.push('topic', { '.hearth/ci.yml': ci, '.hearth/pr.yml': 'on: pull_request\njobs: {a: {run: x}}\n' });
+    const first = rig.upstream.push('topic', {
+      '.hearth/ci.yml': ci,
+      '.hearth/pr.yml': 'on: pull_request\njobs: {a: {run: x}}\n',
+    });
     const second = rig.upstream.push('topic', { '.hearth/ci.yml': ci, a: '2' });
     await rig.push('topic', first);
     await rig.push('topic', second);
@@ -142,7 +171,10 @@ describe('a new head', () => {
 describe('a broken pipeline file', () => {
   it('is an error of that pipeline which says where and what, beside the sound ones', async () => {
     await using rig = await makePlannerRig();
-    const sha = rig.upstream.push('main', { '.hearth/ci.yml': ci, '.hearth/bad.yml': 'name: Lint\njobs:\n  a: {rnu: x, needs: b}\n' });
+    const sha = rig.upstream.push('main', {
+      '.hearth/ci.yml': ci,
+      '.hearth/bad.yml': 'name: Lint\njobs:\n  a: {rnu: x, needs: b}\n',
+    });
     await rig.push('main', sha);
     await rig.tick();
     const told = await rig.told();
@@ -154,19 +186,29 @@ describe('a broken pipeline file', () => {
         '.hearth/bad.yml:3:22: Job a needs b, which is not a job of this file. Add that job or remove the need. [unknown-need]',
       ].join('\n'),
     );
-    expect((await rig.statuses()).filter((status) => status.startsWith('hearth/Lint'))).toEqual([expect.stringMatching(/^hearth\/Lint error: \.hearth\/bad\.yml:3:3: jobs\.a must have run or steps/) as string]);
+    expect((await rig.statuses()).filter((status) => status.startsWith('hearth/Lint'))).toEqual([
+      expect.stringMatching(/^hearth\/Lint error: \.hearth\/bad\.yml:3:3: jobs\.a must have run or steps/) as string,
+    ]);
   });
 
   it('may be one whose name another file has too', async () => {
     await using rig = await makePlannerRig();
-    await rig.push('main', rig.upstream.push('main', { '.hearth/a.yml': `name: same\n${ci}`, '.hearth/b.yml': `name: same\n${ci}` }));
+    await rig.push(
+      'main',
+      rig.upstream.push('main', { '.hearth/a.yml': `name: same\n${ci}`, '.hearth/b.yml': `name: same\n${ci}` }),
+    );
     await rig.tick();
-    expect(await rig.told()).toEqual(['same error/config: .hearth/a.yml: .hearth/a.yml, .hearth/b.yml give the same pipeline name same. Give each its own "name:". [duplicate-pipeline]']);
+    expect(await rig.told()).toEqual([
+      'same error/config: .hearth/a.yml: .hearth/a.yml, .hearth/b.yml give the same pipeline name same. Give each its own "name:". [duplicate-pipeline]',
+    ]);
   });
 
   it('may be one that is too large, or has no usable name', async () => {
     await using rig = await makePlannerRig();
-    await rig.push('main', rig.upstream.push('main', { '.hearth/big.yml': 'x'.repeat(1024 * 1024 + 1), '.hearth/$(id).yml': ci }));
+    await rig.push(
+      'main',
+      rig.upstream.push('main', { '.hearth/big.yml': 'x'.repeat(1024 * 1024 + 1), '.hearth/$(id).yml': ci }),
+    );
     await rig.tick();
     expect(await rig.told()).toEqual([
       '(none) error/config: ".hearth/$(id).yml":1:1: The file name gives no usable pipeline name. Add "name:" at the top of the file, or rename the file. [missing-key]',
@@ -188,7 +230,10 @@ describe('a commit without pipeline files', () => {
 
   it('is an error under the names the default branch has, for the events that those want', async () => {
     await using rig = await makePlannerRig();
-    rig.upstream.push('main', { '.hearth/ci.yml': ci, '.hearth/release.yml': 'on: {push: {branches: [release]}}\njobs: {a: {run: x}}\n' });
+    rig.upstream.push('main', {
+      '.hearth/ci.yml': ci,
+      '.hearth/release.yml': 'on: {push: {branches: [release]}}\njobs: {a: {run: x}}\n',
+    });
     const sha = rig.upstream.push('topic', { a: '1' });
     await rig.push('topic', sha);
     await rig.tick();
@@ -210,13 +255,19 @@ describe('a commit without pipeline files', () => {
 describe('the end of a branch or pull request', () => {
   it('ends the runs of a closed pull request, not those of the push', async () => {
     await using rig = await makePlannerRig();
-    const sha = rig.upstream.push('topic', { '.hearth/push.yml': `on: push\n${ci}`, '.hearth/pr.yml': `on: pull_request\n${ci}` });
+    const sha = rig.upstream.push('topic', {
+      '.hearth/push.yml': `on: push\n${ci}`,
+      '.hearth/pr.yml': `on: pull_request\n${ci}`,
+    });
     rig.upstream.ref('refs/pull/5/head', sha);
     await rig.push('topic', sha);
     await rig.pullRequest(5, 'topic', sha);
     await rig.closed(5, 'topic');
     await rig.tick();
-    expect(await rig.told()).toEqual(['push queued', 'pr cancelled/cancelled_by: cancelled: pull request #5 was closed']);
+    expect(await rig.told()).toEqual([
+      'push queued',
+      'pr cancelled/cancelled_by: cancelled: pull request #5 was closed',
+    ]);
   });
 
   it('leaves a run alone that a push began and the pull request only joined', async () => {
@@ -231,7 +282,10 @@ describe('the end of a branch or pull request', () => {
 
   it('leaves another pull request of the same fork branch name alone', async () => {
     await using rig = await makePlannerRig();
-    for (const [number, fork] of [[5, 77], [6, 78]] as const) {
+    for (const [number, fork] of [
+      [5, 77],
+      [6, 78],
+    ] as const) {
       const sha = rig.upstream.commit({ '.hearth/ci.yml': ci, number: String(number) });
       rig.upstream.ref(`refs/pull/${number}/head`, sha);
       await rig.pullRequest(number, 'topic', sha, fork);
@@ -243,7 +297,8 @@ describe('the end of a branch or pull request', () => {
 
   it('ends all runs of a deleted branch, and none of another', async () => {
     await using rig = await makePlannerRig();
-    for (const branch of ['topic', 'other']) await rig.push(branch, rig.upstream.push(branch, { '.hearth/ci.yml': ci, branch }));
+    for (const branch of ['topic', 'other'])
+      await rig.push(branch, rig.upstream.push(branch, { '.hearth/ci.yml': ci, branch }));
     await rig.tick();
     rig.upstream.ref('refs/heads/topic', null);
     await rig.deleted('topic');

@@ -31,7 +31,9 @@ export interface PlannerRig extends AsyncDisposable {
   statuses(): Promise<readonly string[]>;
 }
 
-export async function makePlannerRig(wrap: { readonly git?: (git: Git) => Git; readonly store?: (store: Store) => Store } = {}): Promise<PlannerRig> {
+export async function makePlannerRig(
+  wrap: { readonly git?: (git: Git) => Git; readonly store?: (store: Store) => Store } = {},
+): Promise<PlannerRig> {
   const root = makeUpstreams();
   const upstream = root.upstream();
   const real = await openSqliteStore(':memory:');
@@ -45,7 +47,9 @@ export async function makePlannerRig(wrap: { readonly git?: (git: Git) => Git; r
     store,
     git: wrap.git?.(git) ?? git,
     clock,
-    onChange: () => { changes += 1; },
+    onChange: () => {
+      changes += 1;
+    },
     log: { warn: (fields, message) => warnings.push(`${message}: ${'reason' in fields ? String(fields.reason) : ''}`) },
   });
   const common = { defaultBranch: 'main', actor: 'mona', repo: upstream.repo };
@@ -55,29 +59,81 @@ export async function makePlannerRig(wrap: { readonly git?: (git: Git) => Git; r
     warnings,
     changes: () => changes,
     other: (name, id) => root.upstream(name, id),
-    pass: (ms) => { time += ms; },
+    pass: (ms) => {
+      time += ms;
+    },
     push: (branch, sha, from = upstream) =>
       rig.receive({
-        ...common, repo: from.repo, kind: 'head', eventName: 'push', sha, trust: branch === 'main' ? 'T1' : 'T2',
-        headRef: branch.startsWith('refs/') ? branch : `refs/heads/${branch}`, headRepoId: from.repo.id, prNumber: null, baseRef: null,
+        ...common,
+        repo: from.repo,
+        kind: 'head',
+        eventName: 'push',
+        sha,
+        trust: branch === 'main' ? 'T1' : 'T2',
+        headRef: branch.startsWith('refs/') ? branch : `refs/heads/${branch}`,
+        headRepoId: from.repo.id,
+        prNumber: null,
+        baseRef: null,
       }),
     pullRequest: (prNumber, branch, sha, headRepoId = upstream.repo.id) =>
       rig.receive({
-        ...common, kind: 'head', eventName: 'pull_request', sha, trust: headRepoId === upstream.repo.id ? 'T2' : 'T4',
-        headRef: `refs/heads/${branch}`, headRepoId, prNumber, baseRef: 'main',
+        ...common,
+        kind: 'head',
+        eventName: 'pull_request',
+        sha,
+        trust: headRepoId === upstream.repo.id ? 'T2' : 'T4',
+        headRef: `refs/heads/${branch}`,
+        headRepoId,
+        prNumber,
+        baseRef: 'main',
       }),
     closed: (prNumber, branch, headRepoId = upstream.repo.id) =>
-      rig.receive({ ...common, kind: 'gone', eventName: 'pull_request', because: `pull request #${prNumber} was closed`, headRef: `refs/heads/${branch}`, headRepoId, prNumber, baseRef: 'main' }),
+      rig.receive({
+        ...common,
+        kind: 'gone',
+        eventName: 'pull_request',
+        because: `pull request #${prNumber} was closed`,
+        headRef: `refs/heads/${branch}`,
+        headRepoId,
+        prNumber,
+        baseRef: 'main',
+      }),
     deleted: (branch) =>
-      rig.receive({ ...common, kind: 'gone', eventName: 'push', because: `${branch} was deleted`, headRef: `refs/heads/${branch}`, headRepoId: upstream.repo.id, prNumber: null, baseRef: null }),
+      rig.receive({
+        ...common,
+        kind: 'gone',
+        eventName: 'push',
+        because: `${branch} was deleted`,
+        headRef: `refs/heads/${branch}`,
+        headRepoId: upstream.repo.id,
+        prNumber: null,
+        baseRef: null,
+      }),
     receive: async (request) => {
       const id = randomUUID();
-      await store.recordDelivery({ id, event: request.eventName, body: new Uint8Array(), receivedAt: clock.now(), verdict: 'accepted', note: null }, request);
+      await store.recordDelivery(
+        {
+          id,
+          event: request.eventName,
+          body: new Uint8Array(),
+          receivedAt: clock.now(),
+          verdict: 'accepted',
+          note: null,
+        },
+        request,
+      );
     },
     tick: () => tick(new AbortController().signal),
     runs: async () => (await store.listRuns({}, 100, null)).runs.toReversed(),
-    told: async () => (await rig.runs()).map(({ run }) => `${run.pipeline} ${run.outcome === null ? (run.ending ? `ending: ${run.ending.message}` : run.state) : `${run.outcome.result}/${run.outcome.reason}: ${run.outcome.message}`}`),
-    statuses: async () => (await store.unsentStatuses(clock.now(), 100)).map((status) => `${status.context} ${status.state}: ${status.description}`).toSorted(),
+    told: async () =>
+      (await rig.runs()).map(
+        ({ run }) =>
+          `${run.pipeline} ${run.outcome === null ? (run.ending ? `ending: ${run.ending.message}` : run.state) : `${run.outcome.result}/${run.outcome.reason}: ${run.outcome.message}`}`,
+      ),
+    statuses: async () =>
+      (await store.unsentStatuses(clock.now(), 100))
+        .map((status) => `${status.context} ${status.state}: ${status.description}`)
+        .toSorted(),
     [Symbol.asyncDispose]: async () => {
       await store.close();
       root[Symbol.dispose]();

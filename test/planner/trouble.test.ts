@@ -48,7 +48,9 @@ describe('trouble that may pass', () => {
     await rig.tick();
     rig.pass(24 * HOUR_MS);
     await rig.tick();
-    expect(await rig.told()).toEqual([expect.stringMatching(/^\(none\) error\/checkout: gave up after 24 hours: fetch from /) as string]);
+    expect(await rig.told()).toEqual([
+      expect.stringMatching(/^\(none\) error\/checkout: gave up after 24 hours: fetch from /) as string,
+    ]);
     expect(await rig.statuses()).toEqual([expect.stringMatching(/^hearth error: gave up after 24 hours/) as string]);
   });
 
@@ -77,7 +79,12 @@ describe('trouble that may pass', () => {
   });
 
   it('includes a full disk, which is told as such in the end', async () => {
-    await using rig = await makePlannerRig({ git: (git) => ({ ...git, fetch: () => Promise.resolve(failed({ kind: 'disk', message: 'no room. Free space.' })) }) });
+    await using rig = await makePlannerRig({
+      git: (git) => ({
+        ...git,
+        fetch: () => Promise.resolve(failed({ kind: 'disk', message: 'no room. Free space.' })),
+      }),
+    });
     await rig.push('main', absent);
     await rig.tick();
     expect(await rig.told()).toEqual([]);
@@ -89,7 +96,10 @@ describe('trouble that may pass', () => {
   it('includes what nobody foresaw', async () => {
     let isBroken = true;
     await using rig = await makePlannerRig({
-      git: (git) => ({ ...git, list: (...args) => (isBroken ? Promise.reject(new Error('a bug')) : git.list(...args)) }),
+      git: (git) => ({
+        ...git,
+        list: (...args) => (isBroken ? Promise.reject(new Error('a bug')) : git.list(...args)),
+      }),
     });
     await rig.push('main', rig.upstream.push('main', { '.hearth/ci.yml': ci }));
     await rig.tick();
@@ -113,8 +123,12 @@ describe('a commit that the forge does not have', () => {
       rig.pass(delay);
     }
     await rig.tick();
-    expect(await rig.told()).toEqual(['(none) error/checkout: the forge has no commit ddddddd. It may have been force-pushed away.']);
-    expect(await rig.statuses()).toEqual(['hearth error: the forge has no commit ddddddd. It may have been force-pushed away.']);
+    expect(await rig.told()).toEqual([
+      '(none) error/checkout: the forge has no commit ddddddd. It may have been force-pushed away.',
+    ]);
+    expect(await rig.statuses()).toEqual([
+      'hearth error: the forge has no commit ddddddd. It may have been force-pushed away.',
+    ]);
   });
 
   it('is run when it turns up meanwhile', async () => {
@@ -140,7 +154,8 @@ describe('a store that fails', () => {
       store: (store) => ({
         ...store,
         unplannedIntakes: (now, limit) => store.unplannedIntakes(now, limit),
-        applyPlan: (intake, plan, now) => (isDown && intake.repo.id === 1 ? Promise.reject(new Error('disk full')) : store.applyPlan(intake, plan, now)),
+        applyPlan: (intake, plan, now) =>
+          isDown && intake.repo.id === 1 ? Promise.reject(new Error('disk full')) : store.applyPlan(intake, plan, now),
       }),
     });
     const other = rig.other('other', 2);
@@ -158,7 +173,12 @@ describe('many events', () => {
   it('are all planned in one tick, in the order of receipt', async () => {
     // Git is left out: more than one batch of events would take it many seconds.
     await using rig = await makePlannerRig({
-      git: (git) => ({ ...git, fetch: ({ sha }) => Promise.resolve(success({ head: sha })), list: () => Promise.resolve(['.hearth/ci.yml']), read: () => Promise.resolve(ci) }),
+      git: (git) => ({
+        ...git,
+        fetch: ({ sha }) => Promise.resolve(success({ head: sha })),
+        list: () => Promise.resolve(['.hearth/ci.yml']),
+        read: () => Promise.resolve(ci),
+      }),
     });
     const shas = Array.from({ length: 120 }, (_, index) => index.toString(16).padStart(40, '0'));
     for (const sha of shas) await rig.push('main', sha);

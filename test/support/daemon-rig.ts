@@ -114,7 +114,11 @@ export async function makeDaemonRig({ env = {}, githubMock = null }: DaemonRigOp
           ...env,
         },
       });
-      const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => { resolve(code); }));
+      const ended = new Promise<number | null>((resolve) =>
+        child.once('exit', (code) => {
+          resolve(code);
+        }),
+      );
       const started: Process = { child, ended, url: null };
       createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line));
       await new Promise<void>((resolve, reject) => {
@@ -150,7 +154,12 @@ export async function makeDaemonRig({ env = {}, githubMock = null }: DaemonRigOp
     deliver(event, payload, deliveryId = randomUUID()) {
       const body = JSON.stringify(payload);
       const signature = `sha256=${createHmac('sha256', SECRET).update(body).digest('hex')}`;
-      const headers = { 'content-type': 'application/json', 'x-github-event': event, 'x-github-delivery': deliveryId, 'x-hub-signature-256': signature };
+      const headers = {
+        'content-type': 'application/json',
+        'x-github-event': event,
+        'x-github-delivery': deliveryId,
+        'x-hub-signature-256': signature,
+      };
       return fetch(`${url()}/webhook`, { method: 'POST', headers, body });
     },
     async runs(query = '') {
@@ -160,7 +169,8 @@ export async function makeDaemonRig({ env = {}, githubMock = null }: DaemonRigOp
       const deadline = performance.now() + RUN_TIMEOUT_MS;
       for (;;) {
         const found = await rig.runs(`&sha=${sha}`);
-        if (performance.now() > deadline) throw new Error(`the run of ${sha} does not get there: ${JSON.stringify(found)}`);
+        if (performance.now() > deadline)
+          throw new Error(`the run of ${sha} does not get there: ${JSON.stringify(found)}`);
         if (found.length > 1) throw new Error(`${found.length} runs of one commit: ${JSON.stringify(found)}`);
         if (found[0] !== undefined && isReady(found[0])) return found[0];
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -169,9 +179,18 @@ export async function makeDaemonRig({ env = {}, githubMock = null }: DaemonRigOp
     async effects() {
       const { stdout } = await run('docker', ['volume', 'ls', '--quiet', '--filter', 'name=hearth-']);
       const lines: string[] = [];
-      for (const name of stdout.trim().split('\n').filter((line) => line !== '')) {
+      for (const name of stdout
+        .trim()
+        .split('\n')
+        .filter((line) => line !== '')) {
         const { stdout: mountpoint } = await run('docker', ['volume', 'inspect', '--format', '{{.Mountpoint}}', name]);
-        const { stdout: text } = await run('sh', ['-c', 'cat "$1"/effects-of-"$2" 2>/dev/null || true', 'sh', mountpoint.trim(), data.split('-').at(-1) ?? '']);
+        const { stdout: text } = await run('sh', [
+          '-c',
+          'cat "$1"/effects-of-"$2" 2>/dev/null || true',
+          'sh',
+          mountpoint.trim(),
+          data.split('-').at(-1) ?? '',
+        ]);
         lines.push(...text.split('\n').filter((line) => line !== ''));
       }
       return lines.sort();
@@ -182,9 +201,22 @@ export async function makeDaemonRig({ env = {}, githubMock = null }: DaemonRigOp
         child.kill('SIGTERM');
         await ended;
       }
-      const label = (await run('docker', ['ps', '--all', '--quiet', '--filter', 'name=hearth-', '--format', '{{.ID}} {{.Label "hearth.data"}}'])).stdout;
+      const label = (
+        await run('docker', [
+          'ps',
+          '--all',
+          '--quiet',
+          '--filter',
+          'name=hearth-',
+          '--format',
+          '{{.ID}} {{.Label "hearth.data"}}',
+        ])
+      ).stdout;
       const own = createHash('sha256').update(data).digest('hex').slice(0, 16);
-      const ids = label.split('\n').filter((line) => line.endsWith(` ${own}`)).map((line) => line.split(' ')[0] ?? '');
+      const ids = label
+        .split('\n')
+        .filter((line) => line.endsWith(` ${own}`))
+        .map((line) => line.split(' ')[0] ?? '');
       if (ids.length > 0) await run('docker', ['rm', '--force', ...ids]);
       await github[Symbol.asyncDispose]();
       await remote[Symbol.asyncDispose]();
@@ -201,9 +233,15 @@ function pushPayload(sha: string, branch: string): unknown {
   return changed(payload, { ref: `refs/heads/${branch}`, after: sha, ...repositoryAt('repository') });
 }
 
-function pullRequestPayload(sha: string, { action = 'synchronize', number = 7, branch = 'feature', forkId }: PullRequestOptions): unknown {
+function pullRequestPayload(
+  sha: string,
+  { action = 'synchronize', number = 7, branch = 'feature', forkId }: PullRequestOptions,
+): unknown {
   const payload = example('pull_request', (candidate) => candidate['action'] === 'opened');
-  const fork = forkId === undefined ? {} : { 'pull_request.head.repo.id': forkId, 'pull_request.head.repo.full_name': 'someone/Hello-World' };
+  const fork =
+    forkId === undefined
+      ? {}
+      : { 'pull_request.head.repo.id': forkId, 'pull_request.head.repo.full_name': 'someone/Hello-World' };
   return changed(payload, {
     action,
     number,
@@ -222,7 +260,10 @@ function repositoryAt(path: string): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(REPOSITORY).map(([key, value]) => [`${path}.${key}`, value]));
 }
 
-function example(event: string, isWanted: (payload: Readonly<Record<string, unknown>>) => boolean): Readonly<Record<string, unknown>> {
+function example(
+  event: string,
+  isWanted: (payload: Readonly<Record<string, unknown>>) => boolean,
+): Readonly<Record<string, unknown>> {
   const found = examples(event).find(isWanted);
   if (found === undefined) throw new Error(`there is no such example of ${event}`);
   return found;

@@ -30,7 +30,9 @@ export interface RunChanges {
 
 const repo = { id: 10, owner: 'octo', name: 'hello' };
 
-export async function startEngineRig(options: { readonly slots?: number; readonly store?: Store } = {}): Promise<EngineRig> {
+export async function startEngineRig(
+  options: { readonly slots?: number; readonly store?: Store } = {},
+): Promise<EngineRig> {
   const store = options.store ?? (await openSqliteStore(':memory:'));
   const executor = scriptedExecutor();
   const errors: unknown[] = [];
@@ -43,10 +45,21 @@ export async function startEngineRig(options: { readonly slots?: number; readonl
   };
   const info = { id: 'worker-1', slots: options.slots ?? 2, details: {} };
   const leaseMs = 60_000;
-  const worker = createWorker({ store, executor, clock: systemClock, leaseMs, info: () => info, onChange: wake, onError });
+  const worker = createWorker({
+    store,
+    executor,
+    clock: systemClock,
+    leaseMs,
+    info: () => info,
+    onChange: wake,
+    onError,
+  });
   await worker.renew();
   const working = startLoop((signal) => worker.tick(signal), { intervalMs: 20, onError });
-  const scheduling = startLoop((signal) => scheduleOnce({ store, clock: systemClock, leaseMs, onChange: wake }, signal), { intervalMs: 20, onError });
+  const scheduling = startLoop(
+    (signal) => scheduleOnce({ store, clock: systemClock, leaseMs, onChange: wake }, signal),
+    { intervalMs: 20, onError },
+  );
   let deliveries = 0;
   return {
     store,
@@ -54,15 +67,40 @@ export async function startEngineRig(options: { readonly slots?: number; readonl
     errors,
     wake,
     async run(jobs, { sha = 'a'.repeat(40), spec, planned } = {}) {
-      const target = { repo, headRef: 'refs/heads/main', headRepoId: 10, prNumber: null, baseRef: null, defaultBranch: 'main', actor: 'mona' };
+      const target = {
+        repo,
+        headRef: 'refs/heads/main',
+        headRepoId: 10,
+        prNumber: null,
+        baseRef: null,
+        defaultBranch: 'main',
+        actor: 'mona',
+      };
       const request: IntakeRequest = { kind: 'head', eventName: 'push', sha, trust: 'T1', ...target };
       const id = `${++deliveries}`;
-      await store.recordDelivery({ id, event: 'push', body: new Uint8Array(), receivedAt: new Date(), verdict: 'accepted', note: null }, request);
+      await store.recordDelivery(
+        { id, event: 'push', body: new Uint8Array(), receivedAt: new Date(), verdict: 'accepted', note: null },
+        request,
+      );
       const intake = (await store.unplannedIntakes(new Date(), 10)).find(({ deliveryId }) => deliveryId === id);
       if (intake === undefined) throw new Error('the intake is missing');
       const run: PlannedRun = {
-        pipeline: 'main', repo, sha, ref: 'refs/heads/main', line: '10:refs/heads/main', prNumber: null, eventName: 'push', trust: 'T1',
-        context: { sidecar: { kind: 'image', image: 'x', shmBytes: 1 }, caches: {}, refName: 'main', headRef: null, baseRef: null, actor: 'mona' },
+        pipeline: 'main',
+        repo,
+        sha,
+        ref: 'refs/heads/main',
+        line: '10:refs/heads/main',
+        prNumber: null,
+        eventName: 'push',
+        trust: 'T1',
+        context: {
+          sidecar: { kind: 'image', image: 'x', shmBytes: 1 },
+          caches: {},
+          refName: 'main',
+          headRef: null,
+          baseRef: null,
+          actor: 'mona',
+        },
         jobs: Object.entries(jobs).map(([name, waitsFor]) => ({ spec: makeSpec(name, spec?.(name)), waitsFor })),
         outcome: null,
         reported: true,

@@ -13,7 +13,10 @@ export interface GitRemote extends AsyncDisposable {
   /** Folder of the bare repository. */
   readonly path: string;
   /** Commits the files (null removes one) on top of the branch and pushes it; returns the sha. */
-  commit(files: Readonly<Record<string, string | null>>, options?: { readonly branch?: string; readonly ref?: string }): Promise<string>;
+  commit(
+    files: Readonly<Record<string, string | null>>,
+    options?: { readonly branch?: string; readonly ref?: string },
+  ): Promise<string>;
   git(...args: readonly string[]): Promise<string>;
 }
 
@@ -30,7 +33,8 @@ export async function makeGitRemote(owner = 'octo', name = 'hello'): Promise<Git
     GIT_COMMITTER_NAME: 'Mona',
     GIT_COMMITTER_EMAIL: 'mona@example.com',
   };
-  const git = async (...args: readonly string[]): Promise<string> => (await run('git', [...args], { cwd: work, env })).stdout.trim();
+  const git = async (...args: readonly string[]): Promise<string> =>
+    (await run('git', [...args], { cwd: work, env })).stdout.trim();
   await mkdir(work, { recursive: true });
   await run('git', ['init', '--quiet', '--bare', '--initial-branch=main', bare], { env });
   await git('init', '--quiet', '--initial-branch=main');

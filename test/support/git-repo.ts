@@ -56,7 +56,14 @@ export function makeUpstreams(): UpstreamRoot {
 function makeUpstream(root: string, repo: RepoRef): Upstream {
   const path = join(root, repo.owner, `${repo.name}.git`);
   mkdirSync(path, { recursive: true });
-  const git = (args: readonly string[], input = '') => execFileSync('git', args, { cwd: path, env: ENVIRONMENT, input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] }).trim();
+  const git = (args: readonly string[], input = '') =>
+    execFileSync('git', args, {
+      cwd: path,
+      env: ENVIRONMENT,
+      input,
+      encoding: 'utf8',
+      stdio: ['pipe', 'pipe', 'pipe'],
+    }).trim();
   git(['init', '--quiet', '--bare', '--initial-branch=main', '.']);
   const upstream: Upstream = {
     path,
@@ -64,7 +71,13 @@ function makeUpstream(root: string, repo: RepoRef): Upstream {
     git,
     commit: (files, parent) => {
       const tree = writeTree(git, files);
-      return git(['commit-tree', tree, ...(parent === undefined ? [] : ['-p', parent]), '-m', `commit of ${Object.keys(files).length} files`]);
+      return git([
+        'commit-tree',
+        tree,
+        ...(parent === undefined ? [] : ['-p', parent]),
+        '-m',
+        `commit of ${Object.keys(files).length} files`,
+      ]);
     },
     ref: (name, sha) => void git(sha === null ? ['update-ref', '-d', name] : ['update-ref', name, sha]),
     push: (branch, files) => {
@@ -86,7 +99,11 @@ function writeTree(git: GitFunction, files: Readonly<Record<string, string | Ups
     const slash = path.indexOf('/');
     if (slash === -1) {
       const { mode, content } = typeof file === 'string' ? { mode: '100644' as const, content: file } : file;
-      lines.push(mode === '160000' ? `${mode} commit ${content}\t${path}` : `${mode} blob ${git(['hash-object', '-w', '--stdin'], content)}\t${path}`);
+      lines.push(
+        mode === '160000'
+          ? `${mode} commit ${content}\t${path}`
+          : `${mode} blob ${git(['hash-object', '-w', '--stdin'], content)}\t${path}`,
+      );
     } else {
       const folder = folders.get(path.slice(0, slash)) ?? {};
       folder[path.slice(slash + 1)] = file;

@@ -48,8 +48,16 @@ export function scriptedExecutor(): ScriptedExecutor {
             finish(signals.stop.reason as Outcome);
           });
         });
-        signals.detach.addEventListener('abort', () => { resolve(undefined); });
-        const job: ScriptedJob = { claim, stopped, end: (outcome = passed) => { finish(outcome); } };
+        signals.detach.addEventListener('abort', () => {
+          resolve(undefined);
+        });
+        const job: ScriptedJob = {
+          claim,
+          stopped,
+          end: (outcome = passed) => {
+            finish(outcome);
+          },
+        };
         const index = waiting.findIndex(({ name }) => name === claim.job.name);
         if (index === -1) ready.push(job);
         else waiting.splice(index, 1)[0]?.resolve(job);

@@ -6,7 +6,13 @@ import { dockerEngine, type Engine } from '../../src/docker/engine.ts';
 import { openMountHelper, type MountHelper } from '../../src/docker/mount-helper.ts';
 import { nativePrograms } from '../../src/docker/native.ts';
 import { startSlot, removeSlot, type Slot, type SlotParts, type SlotSpec } from '../../src/docker/slot.ts';
-import { jobDirectory, writeRequest, type JobEnd, type StepEnd, type StepRequest } from '../../src/docker/slot-files.ts';
+import {
+  jobDirectory,
+  writeRequest,
+  type JobEnd,
+  type StepEnd,
+  type StepRequest,
+} from '../../src/docker/slot-files.ts';
 import { openWorkspaces, type Workspaces } from '../../src/docker/workspace.ts';
 
 export const TEST_IMAGE = 'debian:bookworm-slim';
@@ -44,7 +50,13 @@ export async function openSlotRig(): Promise<SlotRig> {
   const engine = dockerEngine();
   const helper = openMountHelper(native.mountHelper);
   const workspaces = await openWorkspaces(join(data, 'scratch'), helper);
-  const parts = { engine, helper, supervisor: native.supervisor, root: join(data, 'slots'), label: `hearth.data=${data}` };
+  const parts = {
+    engine,
+    helper,
+    supervisor: native.supervisor,
+    root: join(data, 'slots'),
+    label: `hearth.data=${data}`,
+  };
   const lower = join(data, 'lower');
   await mkdir(lower);
   const image = await engine.image(TEST_IMAGE);

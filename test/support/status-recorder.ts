@@ -46,7 +46,13 @@ export async function startStatusRecorder(upstream: string | null): Promise<Stat
         return;
       }
       const sent = JSON.parse(body) as { state: string; context: string; description: string; target_url?: string };
-      statuses.push({ sha, state: sent.state, context: sent.context, description: sent.description, targetUrl: sent.target_url ?? null });
+      statuses.push({
+        sha,
+        state: sent.state,
+        context: sent.context,
+        description: sent.description,
+        targetUrl: sent.target_url ?? null,
+      });
       const echo = { ...(JSON.parse(answer.text) as object), ...sent };
       response.writeHead(201, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(echo));
     })().catch((error: unknown) => {
@@ -59,7 +65,8 @@ export async function startStatusRecorder(upstream: string | null): Promise<Stat
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     statuses,
     refusals,
-    shown: (sha) => Object.fromEntries(statuses.filter((status) => status.sha === sha).map(({ context, state }) => [context, state])),
+    shown: (sha) =>
+      Object.fromEntries(statuses.filter((status) => status.sha === sha).map(({ context, state }) => [context, state])),
     hold() {
       held = new Promise((resolve) => (letGo = resolve));
     },
@@ -70,7 +77,11 @@ export async function startStatusRecorder(upstream: string | null): Promise<Stat
     async [Symbol.asyncDispose]() {
       letGo();
       server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => { resolve(); }));
+      await new Promise<void>((resolve) =>
+        server.close(() => {
+          resolve();
+        }),
+      );
     },
   };
 }
@@ -81,12 +92,21 @@ async function read(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString('utf8');
 }
 
-async function forward(upstream: string, request: IncomingMessage, path: string, body: string): Promise<{ status: number; text: string }> {
+async function forward(
+  upstream: string,
+  request: IncomingMessage,
+  path: string,
+  body: string,
+): Promise<{ status: number; text: string }> {
   const headers: Record<string, string> = {};
   for (const name of ['content-type', 'accept', 'authorization']) {
     const value = request.headers[name];
     if (typeof value === 'string') headers[name] = value;
   }
-  const answer = await fetch(`${upstream}${path}`, { method: request.method ?? 'GET', headers, ...(body === '' ? {} : { body }) });
+  const answer = await fetch(`${upstream}${path}`, {
+    method: request.method ?? 'GET',
+    headers,
+    ...(body === '' ? {} : { body }),
+  });
   return { status: answer.status, text: await answer.text() };
 }

@@ -1,0 +1,107 @@
+/** From a claim to a slot with a mounted workspace: the last moment at which nothing of the job has run. */
+import { error, type Outcome } from '../core/outcome.ts';
+import type { Claim, ExecutionSignals, JobLogWriter } from '../core/ports.ts';
+import { oomKills } from './cgroup.ts';
+import { holdLayers, type DependencyLayerParts } from './dependency-layers.ts';
+import { Ended } from './ended.ts';
+import type { HeldLayer } from './layers.ts';
+import { prepare, type PreparationParts, type Prepared } from './preparation.ts';
+import type { Sidecars } from './sidecars.ts';
+import type { Slot } from './slot.ts';
+import { writeTicket, type Ticket } from './ticket.ts';
+
+/** One attempt under way in its slot. */
+export interface Placement {
+  readonly slot: Slot;
+  readonly ticket: Ticket;
+  readonly held: readonly HeldLayer[];
+}
+
+export interface PlacementParts extends DependencyLayerParts, Omit<PreparationParts, 'copies'> {
+  readonly sidecars: Sidecars;
+  /** Where the slots' control directories are. */
+  readonly slotsRoot: string;
+}
+
+/**
+ * Prepares the attempt and enters a slot: when this resolves, the workspace is mounted and the ticket written, and no
+ * command has run. On failure nothing is held. Throws Ended with the outcome that the job takes.
+ */
+export async function place(
+  parts: PlacementParts,
+  claim: Claim,
+  signals: ExecutionSignals,
+  log: JobLogWriter,
+): Promise<Placement> {
+  const prelude = writePrelude(log);
+  const { say } = prelude;
+  const prepared = await prepare({ ...parts, copies: parts.workspaces.strategy === 'copy' }, claim, say);
+  if (!prepared.ok) throw new Ended(prepared.problem);
+  const held: HeldLayer[] = [prepared.value.checkout];
+  try {
+    proceed(signals);
+    held.unshift(...(await holdLayers(parts, claim, prepared.value, signals, say)));
+    proceed(signals);
+    await prelude.written();
+    return await enterSlot(parts, claim, signals, log, prepared.value, held);
+  } catch (cause) {
+    for (const layer of held) layer.release();
+    throw cause;
+  }
+}
+
+async function enterSlot(
+  parts: PlacementParts,
+  { job, run }: Claim,
+  signals: ExecutionSignals,
+  log: JobLogWriter,
+  prepared: Prepared,
+  held: readonly HeldLayer[],
+): Promise<Placement> {
+  const slot = await parts.slots.acquire(prepared.spec).catch((cause: unknown) => {
+    parts.sidecars.forget(prepared.image.id);
+    throw new Ended(error('image', `no slot could be started: ${messageOf(cause)}`));
+  });
+  try {
+    proceed(signals);
+    const n = slot.nextNumber();
+    const mounted = await parts.workspaces.mount(
+      slot,
+      n,
+      held.map((layer) => layer.path),
+    );
+    if (!mounted.ok) {
+      const { kind, message } = mounted.problem;
+      throw new Ended(error(kind === 'disk' ? 'disk' : 'lost_slot', message));
+    }
+    const kills = (await oomKills(slot.record.process.pid)) ?? 0;
+    const ids = { runId: run.id, jobId: job.id, attempt: job.attempt };
+    const ticket: Ticket = { ...ids, slotId: slot.id, n, preludeBytes: log.bytes, oomKills: kills };
+    await writeTicket(parts.slotsRoot, ticket);
+    return { slot, ticket, held };
+  } catch (cause) {
+    await parts.slots.remove(slot);
+    throw cause;
+  }
+}
+
+function proceed(signals: ExecutionSignals): void {
+  signals.detach.throwIfAborted();
+  if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
+}
+
+/** What Hearth itself says before the commands begin. Lines are appended in order; a failed write shows in `written`. */
+function writePrelude(log: JobLogWriter): { say(text: string): void; written(): Promise<void> } {
+  let tail = Promise.resolve();
+  return {
+    say(text) {
+      tail = tail.then(() => log.append(Buffer.from(text)));
+      tail.catch(() => undefined); // reported by `written`
+    },
+    written: () => tail,
+  };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
