@@ -57,6 +57,8 @@ export interface PullRequestOptions {
 }
 
 export interface DaemonRigOptions {
+  /** Program and first arguments; the role follows. Default: this repository's source. */
+  readonly command?: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
   /** A mock of GitHub's API that checks what is sent; null = statuses are only noted. */
   readonly githubMock?: string | null;
@@ -68,7 +70,11 @@ interface Process {
   url: string | null;
 }
 
-export async function makeDaemonRig({ env = {}, githubMock = null }: DaemonRigOptions = {}): Promise<DaemonRig> {
+export async function makeDaemonRig({
+  command: [program, ...first] = [process.execPath, join(import.meta.dirname, '../../src/main.ts')],
+  env = {},
+  githubMock = null,
+}: DaemonRigOptions = {}): Promise<DaemonRig> {
   const data = await mkdtemp(join(tmpdir(), 'hearth-daemon-'));
   const remote = await makeGitRemote('Codertocat', 'Hello-World');
   const github = await startStatusRecorder(githubMock);
@@ -96,7 +102,7 @@ export async function makeDaemonRig({ env = {}, githubMock = null }: DaemonRigOp
     complaints,
     api,
     async start(role = 'serve') {
-      const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts'), role], {
+      const child = spawn(program, [...first, role], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: {
           PATH: process.env['PATH'] ?? '',
