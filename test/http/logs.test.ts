@@ -78,6 +78,26 @@ test('ranges are served as bytes of the whole', async () => {
   }
 });
 
+test('a whole sha is never ambiguous, even where a longer one begins with it', async () => {
+  await using rig = await startHttpRig();
+  const { run } = await rig.plan(sha, ['build']);
+  await rig.plan(sha.padEnd(64, '4'), ['build']);
+  await rig.work(run.id, 'build', 'short\n');
+  expect(await read(`${rig.url}/logs/${sha}/build`)).toEqual([200, 'short\n']);
+  expect((await read(`${rig.url}/logs/${sha.slice(0, 39)}/build`))[0]).toBe(300);
+});
+
+test('HEAD does not wait for a job to end', async () => {
+  await using rig = await startHttpRig();
+  const { run } = await rig.plan(sha, ['build']);
+  await rig.work(run.id, 'build', 'first\n', { ends: false });
+  const head = (connection: string): string =>
+    `HEAD /logs/${sha}/build?follow=1 HTTP/1.1\r\nHost: localhost\r\nConnection: ${connection}\r\n\r\n`;
+  // The second is answered once the first is over.
+  const answers = await rawRequest(rig.port, head('keep-alive') + head('close'));
+  expect(answers.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+});
+
 test('HEAD tells the size and sends nothing', async () => {
   await using rig = await startHttpRig();
   const { run } = await rig.plan(sha, ['build']);
