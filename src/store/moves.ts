@@ -54,7 +54,7 @@ export async function endRun(db: Db, run: RunRow, outcome: Outcome, at: Date): P
     .updateTable('runs')
     .set({ ending: JSON.stringify(outcome) })
     // Its commit may be pushed again later and then gets a run of its own.
-    .$if(outcome.result === 'cancelled' && outcome.reason === 'superseded', (update) => update.set({ dedupe: null }))
+    .$if(outcome.result === 'cancelled', (update) => update.set({ dedupe: null }))
     .where('id', '=', run.id)
     .execute();
   const idle = await db

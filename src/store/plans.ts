@@ -48,13 +48,26 @@ async function endStaleRuns(db: Db, plan: IntakePlan, now: Date): Promise<void> 
 async function joinRun(db: Db, planned: PlannedRun): Promise<RunId | undefined> {
   const run = await db
     .selectFrom('runs')
-    .select(['id', 'pr_number'])
+    .select(['id', 'pr_number', 'line'])
     .where('dedupe', '=', dedupeKey(planned))
     .executeTakeFirst();
   if (run !== undefined && run.pr_number === null && planned.prNumber !== null) {
     await db.updateTable('runs').set({ pr_number: planned.prNumber }).where('id', '=', run.id).execute();
   }
+  if (run !== undefined && run.line !== planned.line) {
+    // Two branches stand at this commit: what happens to one may not take the verdict from the other.
+    await db
+      .updateTable('runs')
+      .set({ line: sharedLine(run.id) })
+      .where('id', '=', run.id)
+      .execute();
+  }
   return run?.id;
+}
+
+/** No head ever arrives on it, so nothing supersedes such a run. */
+function sharedLine(run: RunId): string {
+  return `shared:${run}`;
 }
 
 async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId> {
@@ -68,7 +81,7 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
       ...{ sha: planned.sha, ref: planned.ref, line: planned.line, branch: branchOf(planned) },
       ...{ pr_number: planned.prNumber, event_name: planned.eventName, trust: planned.trust },
       ...{ pipeline: planned.pipeline, context: JSON.stringify(planned.context), reported: planned.reported ? 1 : 0 },
-      dedupe: outcome?.reason === 'superseded' ? null : dedupeKey(planned),
+      dedupe: outcome?.result === 'cancelled' ? null : dedupeKey(planned),
       created_at: now.getTime(),
       state: 'queued',
       ...(outcome === null ? {} : endColumns(outcome, now)),

@@ -78,7 +78,7 @@ export interface RunTable {
   repo_key: Fixed<string>;
   sha: Fixed<string>;
   ref: Fixed<string>;
-  line: Fixed<string>;
+  line: string;
   /** Branch of the repository itself that the head is on; null for tags and forks. */
   branch: Fixed<string | null>;
   pr_number: number | null;
@@ -91,7 +91,7 @@ export interface RunTable {
   ending: Json | null;
   context: Fixed<Json>;
   reported: Fixed<Flag>;
-  /** Unique while the run stands for its commit; null once it was superseded, so that the commit may run again. */
+  /** Unique while the run stands for its commit; null once it was cancelled, so that the commit may run again. */
   dedupe: string | null;
   created_at: Fixed<Instant>;
   finished_at: Instant | null;

@@ -126,6 +126,25 @@ export function planContract(open: OpenEmptyStore): void {
       expect((await runIn(store())).run.id).toBe(again.run.id);
     });
 
+    test('for a commit whose run was cancelled makes a new run: a pull request that is opened again is tested again', async () => {
+      const { run } = await runIn(store());
+      const closed: Outcome = {
+        result: 'cancelled',
+        reason: 'cancelled_by',
+        message: 'cancelled: pull request closed',
+      };
+      await runIn(store(), planned(['build'], { sha: shaB }), [{ run: run.id, outcome: closed }]);
+      expect((await runIn(store())).run.id).toBeGreaterThan(run.id);
+    });
+
+    test('for a commit that another branch stands at joins its run, which then belongs to neither line alone', async () => {
+      const { run } = await runIn(store());
+      await runIn(store(), planned(['build'], { line: '7:refs/heads/other' }));
+      const joined = (await findRun(store(), run.id)).run;
+      expect(joined.line).not.toBe(run.line);
+      expect(joined.line).not.toBe('7:refs/heads/other');
+    });
+
     test('may be over before it began', async () => {
       const { run, jobs } = await runIn(store(), planned([], { outcome: noPipeline }));
       expect(run).toMatchObject({ state: 'finished', outcome: noPipeline, finishedAt: at(1) });
