@@ -41,22 +41,26 @@ async function settleStatuses(db: Db, row: RunRow, jobs: readonly JobRow[], now:
   ];
   const standing = await db
     .selectFrom('statuses')
-    .selectAll()
-    .where('repo_id', '=', row.repo_id)
-    .where('sha', '=', row.sha)
+    .innerJoin('runs', 'runs.id', 'statuses.run_id')
+    .selectAll('statuses')
+    .select('runs.trust')
+    .where('statuses.repo_id', '=', row.repo_id)
+    .where('statuses.sha', '=', row.sha)
     .execute();
   const byContext = new Map(standing.map((status) => [status.context, status]));
   for (const status of desired) {
     const old = byContext.get(status.context);
     if (old === undefined) await insertStatus(db, row, status, now);
-    else if (replaces(status, old, row.id)) await updateStatus(db, row, status, old, now);
+    else if (replaces(status, old, row)) await updateStatus(db, row, status, old, now);
   }
 }
 
 /** Whether the desired status takes the place of the one that stands under its context. */
-function replaces(next: Desired, old: StatusRow, runId: number): boolean {
+function replaces(next: Desired, old: StatusRow & Pick<RunRow, 'trust'>, run: RunRow): boolean {
+  // A fork may open a pull request from a commit of ours: a run of lower trust must not overwrite a verdict of higher.
+  if (run.trust !== old.trust) return run.trust < old.trust;
   // The newest run of a commit speaks for it; one that it superseded may still be stopping its jobs.
-  if (runId !== old.run_id) return runId > old.run_id;
+  if (run.id !== old.run_id) return run.id > old.run_id;
   if (next.state === 'pending' && old.state !== 'pending') return false;
   return next.state !== old.state || next.description !== old.description;
 }

@@ -54,14 +54,12 @@ describe('checkGraph', () => {
   });
 
   it('finds a circle exactly when the jobs cannot be put in an order', () => {
-    const graphs = fc
-      .integer({ min: 1, max: 8 })
-      .chain((size) =>
-        fc.array(fc.uniqueArray(fc.integer({ min: 0, max: size - 1 }), { maxLength: 3 }), {
-          minLength: size,
-          maxLength: size,
-        }),
-      );
+    const graphs = fc.integer({ min: 1, max: 8 }).chain((size) =>
+      fc.array(fc.uniqueArray(fc.integer({ min: 0, max: size - 1 }), { maxLength: 3 }), {
+        minLength: size,
+        maxLength: size,
+      }),
+    );
     fc.assert(
       fc.property(graphs, (needs) => {
         const jobs = needs.map((list, index) =>

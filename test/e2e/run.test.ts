@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { removeSlotsOf } from '../../src/docker/open-executor.ts';
-import { readdir } from 'node:fs/promises';
 import { TEST_IMAGE } from '../support/slots.ts';
 
 let root: string;
@@ -36,16 +36,17 @@ interface Said {
 }
 
 function hearth(...args: readonly string[]): Promise<Said> {
+  return hearthAs([], ...args);
+}
+
+/** `prefix` is a program that starts another one with other rights. */
+function hearthAs(prefix: readonly string[], ...args: readonly string[]): Promise<Said> {
+  const [program = '', ...first] = [...prefix, process.execPath, join(import.meta.dirname, '../../src/main.ts')];
   const env = { PATH: process.env['PATH'], XDG_STATE_HOME: join(root, 'state'), HOME: root };
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [join(import.meta.dirname, '../../src/main.ts'), '-C', tree, ...args],
-      { env },
-      (error, out, err) => {
-        resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
-      },
-    );
+    execFile(program, [...first, '-C', tree, ...args], { env }, (error, out, err) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
+    });
   });
 }
 
@@ -105,6 +106,31 @@ describe('hearth run', () => {
     expect(code).toBe(2);
     expect(err).toMatch(/main\.yml:4:\d+: /);
   });
+});
+
+it('a user who is not root but may use Docker gets the same verdicts, on copied workspaces', async ({ skip }) => {
+  if (process.geteuid?.() !== 0) skip('only root can become another user');
+  const uid = 12345;
+  await write({
+    '.hearth/main.yml': `${pipeline('  good: { cache: [deps], run: "cat deps/x; id -u; echo y > made" }\n  bad: { run: "exit 3" }\n')}cache:\n  deps: { key: [deps.lock], paths: [deps], install: "mkdir deps; echo installed > deps/x" }\n`,
+    'deps.lock': '1\n',
+  });
+  const { gid } = await stat('/var/run/docker.sock');
+  await promisify(execFile)('chown', ['-R', `${uid}:${uid}`, root]);
+  const asUser = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, `--groups=${gid}`, '--'];
+  for (let round = 0; round < 2; round++) {
+    const { code, out, err } = await hearthAs(asUser, '-o', 'json', 'run');
+    expect(err).toBe('');
+    expect(code).toBe(1);
+    const [ran] = JSON.parse(out) as {
+      jobs: { name: string; outcome: { result: string; message: string }; evidence: { exitCode: number } }[];
+    }[];
+    expect(ran?.jobs.map(({ name, outcome, evidence }) => [name, outcome.result, evidence.exitCode])).toEqual([
+      ['good', 'success', 0],
+      ['bad', 'failure', 3],
+    ]);
+  }
+  expect((await hearthAs(asUser, 'doctor')).out).toMatch(/NOTE +workspaces .*copied/);
 });
 
 it('the command line explains itself and exits 2 for wrong usage', async () => {

@@ -163,7 +163,10 @@ test('what strangers send in bulk leaves room for small deliveries', async () =>
   const head =
     'POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20000000\r\n\r\n';
   // Almost all of the budget, and then nothing more.
-  const flood = rawRequest(rig.port, Buffer.concat([Buffer.from(head), Buffer.alloc(3_998_000, 120)]), { ms: 3000, headOnly: true });
+  const flood = rawRequest(rig.port, Buffer.concat([Buffer.from(head), Buffer.alloc(3_998_000, 120)]), {
+    ms: 3000,
+    headOnly: true,
+  });
   expect(statusOf(await flood)).toBe(503);
   const held = rawRequest(rig.port, Buffer.concat([Buffer.from(head), Buffer.alloc(2_900_000, 120)]), { ms: 500 });
   const answers: number[] = [];

@@ -102,11 +102,17 @@ static int write_all(int fd, const char *bytes, size_t length) {
   return 0;
 }
 
+/* A daemon without root must be able to read what this PID 1 of uid 0 writes into its folder. */
+static int give_to_owner(int fd) {
+  if (fd >= 0 && fchown(fd, control_owner.st_uid, control_owner.st_gid) < 0) die("control directory");
+  return fd;
+}
+
 /* Whole or not at all: what stands under its final name is complete. */
 static void publish(const char *name, const char *text) {
   char temporary[PATH_MAX];
   snprintf(temporary, sizeof temporary, "%s.tmp", name);
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int fd = give_to_owner(open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (fd < 0) die(temporary);
   if (write_all(fd, text, strlen(text)) < 0) die(temporary);
   close(fd);
@@ -187,7 +193,7 @@ static void copy_command_file(const char *name) {
   if (from < 0) return;
   struct stat st;
   if (fstat(from, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_size > 0 && st.st_size <= COMMAND_FILE_LIMIT) {
-    int to = open(path_of("jobs/%ld/%ld/%s", job.job, job.step, name), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int to = give_to_owner(open(path_of("jobs/%ld/%ld/%s", job.job, job.step, name), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (to >= 0) {
       off_t left = COMMAND_FILE_LIMIT;
       ssize_t n;
@@ -292,7 +298,7 @@ static void open_job(long n, const struct request *request) {
   job.stop_reason = NULL;
   job.kill_at = 0;
   job.give_back = request->give;
-  job.log_fd = open(path_of("jobs/%ld/log", n), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  job.log_fd = give_to_owner(open(path_of("jobs/%ld/log", n), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (job.log_fd < 0) die("log");
   if (request->give) give_workspace(request->uid, request->gid);
 }
@@ -310,7 +316,7 @@ static void finish_step(const char *rc) {
 static void run_step(long n, long k) {
   if (job.phase == IN_STEP || job.phase == ENDING || (job.phase == BETWEEN_STEPS && n != job.job)) return;
   /* The marker makes a resent id harmless: a step starts at most once. */
-  int marker = open(path_of("jobs/%ld/%ld/started", n, k), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int marker = give_to_owner(open(path_of("jobs/%ld/%ld/started", n, k), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (marker < 0) return;
   close(marker);
   struct request request;

@@ -44,6 +44,22 @@ export function statusContract(open: OpenEmptyStore): void {
       expect(statuses['hearth/ci']).toMatchObject({ job: null, rank: 2 });
     });
 
+    test('of a fork never take the place of those of our own branch at the same commit', async () => {
+      const own = await runIn(store());
+      await finishIn(store(), own.run.id, 'build', failed);
+      await runIn(store(), planned(['build'], { trust: 'T4' }));
+      expect(await desired(store())).toMatchObject({
+        'hearth/ci': { runId: own.run.id, state: 'failure' },
+        'hearth/ci/build': { runId: own.run.id, state: 'failure' },
+      });
+    });
+
+    test('of our own branch take the place of those of a fork at the same commit', async () => {
+      await runIn(store(), planned(['build'], { trust: 'T4' }));
+      const own = await runIn(store());
+      expect(await desired(store())).toMatchObject({ 'hearth/ci': { runId: own.run.id, description: 'queued' } });
+    });
+
     test('follow the jobs, one version further with each change', async () => {
       const { run } = await runIn(store(), planned(['build', 'lint']));
       await claimIn(store(), run.id, 'build');
