@@ -1,4 +1,5 @@
-// The lanes tests run in. A test belongs to the lane its folder under test/ is named after, and to `unit` otherwise.
+// The lanes tests run in. A test belongs to the lane its folder under test/ is named after, to `thorough` when its name
+// says so (`x.thorough.test.ts`: kills, outages and thousands of cases, without Docker), and to `unit` otherwise.
 
 export type Lane = {
   readonly name: string;
@@ -9,6 +10,7 @@ export type Lane = {
 };
 
 const SLOW_LANES: readonly Lane[] = [
+  { name: 'thorough', include: ['test/**/*.thorough.test.ts'], exclude: [], docker: false },
   slowLane({ name: 'docker', folders: ['docker', 'e2e'], docker: true }),
   slowLane({ name: 'faults', docker: true }),
   slowLane({ name: 'arm64', docker: true }),
@@ -29,7 +31,7 @@ export const LANES: readonly Lane[] = [
 ];
 
 /** What plain `npm test` runs, in this order. */
-export const EVERYDAY_LANES = ['unit', 'docker'] as const;
+export const EVERYDAY_LANES = ['unit', 'thorough', 'docker'] as const;
 
 function slowLane(lane: { name: string; folders?: readonly string[]; docker: boolean }): Lane {
   const folders = lane.folders ?? [lane.name];
