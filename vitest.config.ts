@@ -14,6 +14,8 @@ export default defineConfig({
         exclude: ['**/node_modules/**', ...lane.exclude],
         globalSetup: lane.docker ? ['provision/testing/global-set-up.ts'] : [],
         fileParallelism: !lane.docker,
+        // No test mocks modules, and a fresh module graph per file costs a fifth of this lane's time.
+        isolate: lane.docker,
         testTimeout: lane.docker ? 120_000 : 10_000,
         hookTimeout: lane.docker ? 120_000 : 10_000,
         // A state that is waited for: long enough for a busy machine, looked at often.
