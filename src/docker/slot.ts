@@ -87,7 +87,7 @@ export async function startSlot(parts: SlotParts, id: string, spec: SlotSpec): P
   let containerId: string | undefined;
   try {
     containerId = await parts.engine.run(containerArgs(parts, id, directory, spec));
-    await waitUntilUp(directory);
+    await waitUntilUp(parts.engine, containerId, directory);
     const container = await parts.engine.container(containerId);
     const process = container?.running === true ? identityOf(container.pid) : undefined;
     if (container === undefined || process === undefined)
@@ -144,10 +144,12 @@ function containerArgs(parts: SlotParts, id: string, directory: string, spec: Sl
 }
 
 /** Its own notice channel is not open yet, so the file is looked at; a start takes hundreds of milliseconds. */
-async function waitUntilUp(directory: string): Promise<void> {
+async function waitUntilUp(engine: Engine, containerId: string, directory: string): Promise<void> {
   const deadline = performance.now() + UP_TIMEOUT_MS;
-  while ((await safeRead(join(directory, 'up'), 16)) === undefined) {
+  for (let looks = 1; (await safeRead(join(directory, 'up'), 16)) === undefined; looks++) {
     if (performance.now() > deadline) throw new SlotLost('its supervisor did not report within a minute');
+    const container = looks % 50 === 0 ? await engine.container(containerId) : undefined;
+    if (container?.running === false) throw new SlotLost('its container ended right after it started');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Slot } from '../../src/docker/slot.ts';
 import { hasRequest, jobDirectory, readCommandFile, stepStarted, writeRequest } from '../../src/docker/slot-files.ts';
-import { reattachSlot } from '../../src/docker/slot.ts';
-import { openSlotRig, plainStep, type SlotRig } from '../support/slots.ts';
+import { reattachSlot, startSlot } from '../../src/docker/slot.ts';
+import { openSlotRig, plainStep, TEST_IMAGE, type SlotRig } from '../support/slots.ts';
 
 const run = promisify(execFile);
 
@@ -260,4 +260,12 @@ describe('a process that takes a slot over', () => {
     await run('docker', ['kill', own.record.containerId]);
     await refused;
   });
+});
+
+it('a slot whose container ends at once is refused within moments, and nothing of it is left', async () => {
+  const broken: SlotRig['parts'] = { ...rig.parts, supervisor: '/bin/false' };
+  const image = await rig.engine.image(TEST_IMAGE);
+  const spec = { ...slot.record.spec, imageId: image?.id ?? '' };
+  await expect(startSlot(broken, 'broken', spec)).rejects.toThrow(/container ended|gone/);
+  await expect(stat(join(rig.parts.root, 'broken'))).rejects.toThrow('ENOENT');
 });
