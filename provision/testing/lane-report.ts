@@ -52,7 +52,7 @@ export function judge(lanes: readonly LaneResult[]): Verdict {
 
 function troubleOf({ name, report, exitCode }: LaneResult): string | undefined {
   if (report === undefined) return `The ${name} lane could not run; what it printed above says why.`;
-  if (report.passed + report.failed === 0) return `The ${name} lane ran no test; check the folders under test/.`;
+  if (report.passed + report.failed === 0) return `The ${name} lane ran no test; what it printed above says why.`;
   if (exitCode !== 0 && report.failed === 0) return `The ${name} lane ended with ${exitCode} though no test failed.`;
   return undefined;
 }
