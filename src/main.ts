@@ -192,3 +192,5 @@ try {
   }
 }
 process.exitCode = exitCode;
+// A build that nobody waits for any more must not keep the process.
+if (stop.signal.aborted) process.exit();

@@ -1,6 +1,6 @@
 /** `hearth lint [FILE…]`: everything that is wrong with pipeline files. */
 import { resolve } from 'node:path';
-import { duplicateName } from '../core/pipeline-names.ts';
+import { duplicateName, sameName } from '../core/pipeline-names.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
 import { exits, type ExitCode } from './exit.ts';
 import { findPipelines, NOTHING_FOUND, readPipeline, topOf, type LocalPipeline } from './working-tree.ts';
@@ -36,7 +36,7 @@ export async function lint({ cwd, json, out, files }: LintArgs): Promise<ExitCod
 function duplicateNames(found: readonly LocalPipeline[]): readonly Problem[] {
   const byName = Map.groupBy(
     found.filter(({ parsed }) => parsed.ok),
-    ({ parsed }) => (parsed.ok ? parsed.value.name : ''),
+    ({ parsed }) => (parsed.ok ? sameName(parsed.value.name) : ''),
   );
   return [...byName]
     .filter(([, group]) => group.length > 1)

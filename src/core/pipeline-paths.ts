@@ -23,6 +23,7 @@ export function insidePathFault(path: string, top: 'top-allowed' | 'never-top'):
 /** Folders of the image or of Hearth itself that a volume must not cover, with all that lies in them. */
 const RESERVED_TREES = [
   '/work',
+  '/.hearth',
   '/hearth',
   '/proc',
   '/sys',

@@ -3,6 +3,7 @@
  * has the wrong shape, so that one wrong type does not hide the rest of a file's problems.
  */
 import { checkGraph, type GraphJob } from './graph.ts';
+import { sameName } from './pipeline-names.ts';
 import { keyPosition, labelOf, nodeAt } from './pipeline-issues.ts';
 import { normalPath } from './pipeline-paths.ts';
 import { nearestWord, type Position, type Problem, type ProblemCode } from './problem.ts';
@@ -82,7 +83,17 @@ function checkJobs(root: YamlNode, report: Report): void {
       `The pipeline has more than ${MAX_JOBS} jobs. Split it into several pipelines.`,
       excess.keyPosition,
     );
+  const seen = new Map<string, string>();
   for (const [name, { keyPosition: position, node }] of jobs?.entries ?? []) {
+    const other = seen.get(sameName(name));
+    if (other !== undefined) {
+      report(
+        'bad-value',
+        `The jobs ${shown(other)} and ${shown(name)} differ only in case, and GitHub would show one status for both. Rename one.`,
+        position,
+      );
+    }
+    seen.set(sameName(name), name);
     if (!isMapping(node)) continue;
     const steps = node.entries.get('steps');
     if (steps && node.entries.has('run'))

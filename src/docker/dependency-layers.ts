@@ -1,5 +1,5 @@
 /** Dependency layers of a job: found under their key, or built by running the cache's install command in a slot. */
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stepEnv } from '../core/job-env.ts';
 import { error, type Outcome } from '../core/outcome.ts';
@@ -8,9 +8,11 @@ import { Ended } from './ended.ts';
 import type { HeldLayer, Layers } from './layers.ts';
 import type { Prepared, WantedLayer } from './preparation.ts';
 import type { Masker } from './raw-log.ts';
+import { openPlain } from './safe-read.ts';
 import { endJob, runSteps } from './slot-job.ts';
 import { jobDirectory } from './slot-files.ts';
 import type { SlotPool } from './slot-pool.ts';
+import { unlessStopped } from './unless-stopped.ts';
 import type { Workspaces } from './workspace.ts';
 import type { Slot } from './slot.ts';
 
@@ -42,8 +44,10 @@ export async function holdLayers(
   try {
     for (const wanted of prepared.wanted) {
       const id = { repoId: claim.run.repo.id, trust: claim.run.trust, key: wanted.key };
-      const layer = await parts.layers.acquire(id, (target) =>
-        build(parts, claim, prepared, wanted, signals, say, target),
+      const layer = await parts.layers.acquire(
+        id,
+        (target) => build(parts, claim, prepared, wanted, signals, say, target),
+        (underWay) => unlessStopped(underWay, signals, claim.job.spec.timeoutMs, () => undefined),
       );
       say(`cache ${wanted.name}: ${layer.hit ? 'hit' : 'built'} ${wanted.key.slice(0, 12)}\n`);
       held.unshift(layer);
@@ -66,9 +70,9 @@ async function build(
 ): Promise<void> {
   say(`cache ${wanted.name}: miss ${wanted.key.slice(0, 12)}, installing\n`);
   const slot = await parts.slots.acquire(prepared.spec);
+  const n = slot.nextNumber();
   let reusable = false;
   try {
-    const n = slot.nextNumber();
     const mounted = await parts.workspaces.mount(slot, n, [prepared.checkout.path]);
     if (!mounted.ok)
       throw new Ended(error(mounted.problem.kind === 'disk' ? 'disk' : 'lost_slot', mounted.problem.message));
@@ -94,8 +98,11 @@ async function build(
     }
     reusable = (await parts.workspaces.unmount(slot, n)).ok && claim.run.trust === 'T1';
   } finally {
-    if (reusable) parts.slots.giveBack(slot);
-    else {
+    if (reusable) {
+      // The raw output is not masked, so it may not stay.
+      await rm(jobDirectory(slot.directory, n), { recursive: true, force: true });
+      parts.slots.giveBack(slot);
+    } else {
       await parts.slots.remove(slot);
       await parts.workspaces.discard(slot.id);
     }
@@ -158,7 +165,7 @@ async function install(
 /** Only the end of what an install said is of interest. */
 async function copyOutput(path: string, masker: Masker, say: (text: string) => void): Promise<void> {
   const limit = 256 * 1024;
-  const file = await open(path, 'r');
+  const file = await openPlain(path);
   try {
     const { size } = await file.stat();
     const buffer = Buffer.alloc(Math.min(size, limit));

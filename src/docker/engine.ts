@@ -41,6 +41,10 @@ export interface BuildRequest {
 export type CommandResult = { readonly ok: true } | { readonly ok: false; readonly lastLines: string };
 
 const LAST_LINES = 20;
+/** A process that the kernel cannot kill keeps its container; nobody may wait for it for ever. */
+const REMOVE_TIMEOUT_MS = 60_000;
+/** Longer than any honest pull or build; a stalled one must end some time. */
+const MAKE_TIMEOUT_MS = 2 * 60 * 60_000;
 
 /** `host` as in DOCKER_HOST; absent = the local socket. */
 export function dockerEngine(host?: string): Engine {
@@ -76,7 +80,11 @@ export function dockerEngine(host?: string): Engine {
     },
     async remove(ids) {
       if (ids.length === 0) return;
-      const removed = await execa('docker', ['rm', '--force', '--volumes', ...ids], { reject: false, stdin: 'ignore' });
+      const removed = await execa('docker', ['rm', '--force', '--volumes', ...ids], {
+        reject: false,
+        stdin: 'ignore',
+        timeout: REMOVE_TIMEOUT_MS,
+      });
       if (removed.failed && !/No such container|already in progress/.test(removed.stderr)) throw trouble(removed);
     },
   };
@@ -143,7 +151,14 @@ async function stream(
   onOutput: (text: string) => void,
   { command = 'docker', env = {} }: { readonly command?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<CommandResult> {
-  const child = execa(command, args, { all: true, buffer: false, reject: false, stdin: 'ignore', env });
+  const child = execa(command, args, {
+    all: true,
+    buffer: false,
+    reject: false,
+    stdin: 'ignore',
+    env,
+    timeout: MAKE_TIMEOUT_MS,
+  });
   let last: string[] = [];
   for await (const line of child.iterable({ from: 'all' })) {
     onOutput(`${line}\n`);

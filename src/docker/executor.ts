@@ -73,7 +73,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       return await runPlaced(claim, signals, log, placement);
     } catch (cause) {
       // The slot is gone or does not obey: nothing in it may be trusted or used again, and nothing in it may live on.
-      if (!signals.detach.aborted) await removeWithScratch(placement.slot);
+      if (!signals.detach.aborted) await condemn(placement.slot);
       throw cause;
     }
   }
@@ -155,7 +155,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   async function freeWorkspace(slot: Slot, n: number, tampered: boolean): Promise<void> {
     const unmounted = await parts.workspaces.unmount(slot, n);
     if (!unmounted.ok) parts.onError(new Error(unmounted.problem.message));
-    if (!unmounted.ok || tampered) await removeWithScratch(slot);
+    if (!unmounted.ok || tampered) await condemn(slot);
   }
 
   /**
@@ -179,6 +179,12 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     }
     await removeWithScratch(slot);
     parts.slots.warmUp(slot.record.spec);
+  }
+
+  /** The slot's folder stays until `release`: were it gone before the outcome is on disk, a crash would run the job again. */
+  async function condemn(slot: Slot): Promise<void> {
+    await parts.slots.condemn(slot);
+    await parts.workspaces.discard(slot.id);
   }
 
   /** The container first: a survivor in it may still write to the scratch. */

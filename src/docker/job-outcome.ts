@@ -21,6 +21,7 @@ export interface JobVerdict {
 }
 
 const ENOSPC = 28;
+const EDQUOT = 122;
 
 export function jobOutcome(
   last: { readonly end: StepEnd; readonly step: StepSpec },
@@ -40,7 +41,10 @@ export function jobOutcome(
 
 function decide(end: StepEnd, step: StepSpec, job: JobEnd, seen: Observed): Outcome {
   if (seen.stopped !== null) return seen.stopped;
-  if (job.logErrno === ENOSPC) return error('disk', 'the disk became full; free some space and run the job again');
+  if (job.logErrno === ENOSPC || job.logErrno === EDQUOT)
+    return error('disk', 'the disk became full; free some space and run the job again');
+  if (job.logErrno !== 0)
+    return error('disk', `the log could not be written (error ${job.logErrno}); check the disk and run the job again`);
   if (seen.killed)
     return { result: 'failure', reason: 'oom', message: 'out of memory: the kernel killed a process of this job' };
   switch (end.kind) {

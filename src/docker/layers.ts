@@ -12,9 +12,13 @@ import { isErrno } from '../core/errno.ts';
 export interface Layers {
   /**
    * The folder of a layer, held against eviction until `release` is called. Builds it when it is not there; of several
-   * callers at once one builds and the others wait. A build that throws publishes nothing and the next caller tries anew.
+   * callers at once one builds and the others wait, each through its own `wait`. A build that throws publishes nothing and the next caller tries anew.
    */
-  acquire(id: LayerId, build: (target: string) => Promise<void>): Promise<HeldLayer>;
+  acquire(
+    id: LayerId,
+    build: (target: string) => Promise<void>,
+    wait?: (underWay: Promise<void>) => Promise<void>,
+  ): Promise<HeldLayer>;
   /** Removes what a killed process left half built. Call before the first `acquire`. */
   sweep(): Promise<void>;
 }
@@ -60,7 +64,7 @@ export function openLayers(
   }
 
   return {
-    async acquire(id, build) {
+    async acquire(id, build, wait = (underWay) => underWay) {
       const path = join(root, String(id.repoId), id.trust, id.key);
       for (;;) {
         const underWay = building.get(path);
@@ -76,9 +80,12 @@ export function openLayers(
           await work;
           return hold(path, false);
         }
-        await underWay.catch((error: unknown) => {
-          if (isFinal(error)) throw error;
-        });
+        // A failure of the other's build is judged here; a failure of the waiting itself (a stop) is the caller's own.
+        await wait(
+          underWay.catch((error: unknown) => {
+            if (isFinal(error)) throw error;
+          }),
+        );
       }
     },
     async sweep() {

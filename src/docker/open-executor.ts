@@ -72,7 +72,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     layers: openLayers(
       inData('layers'),
       'durable',
-      (cause) => cause instanceof Ended && cause.outcome.result === 'failure',
+      (cause) => cause instanceof Ended && cause.outcome.reason === 'exit',
     ),
     sidecars: openSidecars(engine, options.git, () => options.clock.monotonicMs()),
     masker: options.masker,

@@ -8,6 +8,7 @@ import type { HeldLayer } from './layers.ts';
 import { prepare, type PreparationParts, type Prepared } from './preparation.ts';
 import type { Sidecars } from './sidecars.ts';
 import type { Slot } from './slot.ts';
+import { unlessStopped } from './unless-stopped.ts';
 import { writeTicket, type Ticket } from './ticket.ts';
 
 /** One attempt under way in its slot. */
@@ -35,7 +36,11 @@ export async function place(
 ): Promise<Placement> {
   const prelude = writePrelude(log);
   const { say } = prelude;
-  const prepared = await prepare({ ...parts, copies: parts.workspaces.strategy === 'copy' }, claim, say);
+  // An image may take long to be made, and others may wait for the same one: this job stops waiting when it should.
+  const preparing = prepare({ ...parts, copies: parts.workspaces.strategy === 'copy' }, claim, say);
+  const prepared = await unlessStopped(preparing, signals, claim.job.spec.timeoutMs, (late) => {
+    if (late.ok) late.value.checkout.release();
+  });
   if (!prepared.ok) throw new Ended(prepared.problem);
   const held: HeldLayer[] = [prepared.value.checkout];
   try {

@@ -3,8 +3,8 @@
  * process that takes a job over masks it again from the start and skips what the log already holds, so no byte is lost
  * and none is written twice.
  */
-import { open } from 'node:fs/promises';
 import type { JobLogWriter } from '../core/ports.ts';
+import { openPlain } from './safe-read.ts';
 
 export interface Masker {
   /** Masked bytes that are certain now; a secret may end in a later chunk, so some may be held back. */
@@ -35,7 +35,7 @@ export function copyRawLog(path: string, log: JobLogWriter, masker: Masker, skip
   }
 
   async function copy(): Promise<void> {
-    const raw = await open(path, 'r');
+    const raw = await openPlain(path);
     try {
       const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
       for (;;) {
@@ -51,7 +51,8 @@ export function copyRawLog(path: string, log: JobLogWriter, masker: Masker, skip
 
   return {
     catchUp() {
-      queue = queue.then(copy);
+      // One failed copy must not stop the next: the offset says where it has to go on.
+      queue = queue.then(copy, copy);
       return queue;
     },
     async finish(trailer) {

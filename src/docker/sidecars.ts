@@ -1,10 +1,12 @@
 /** From the `sidecar` of a pipeline to the image that slots are started from: pulled or built once, then remembered. */
 import { createHash } from 'node:crypto';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failed, success, type Result } from '../core/result.ts';
 import type { Git } from '../core/ports.ts';
 import type { SidecarSource } from '../core/pipeline.ts';
 import type { RepoRef, TrustClass } from '../core/run.ts';
+import { isErrno } from '../core/errno.ts';
 import type { CommandResult, Engine, ImageInfo } from './engine.ts';
 
 export interface Sidecars {
@@ -61,6 +63,10 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
   return {
     async resolve({ sidecar, repo, sha, trust, checkout, say }) {
       if (sidecar.kind === 'image') {
+        if (!isName(sidecar.image))
+          return failed(
+            `${sidecar.image} is the id of an image or one that Hearth built; name an image as a registry does`,
+          );
         return once(sidecar.image, () => {
           say(`pulling image ${sidecar.image}\n`);
           return engine.pull(sidecar.image, say);
@@ -72,6 +78,9 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
       if (context === undefined)
         return failed(`there is no folder ${sidecar.context} in this commit (sidecar.build.context)`);
       if (file === undefined) return failed(`there is no file ${sidecar.file} in this commit (sidecar.build.file)`);
+      const link = await findLink(checkout, sidecar);
+      if (link !== undefined)
+        return failed(`${link} is a symbolic link; a sidecar is built from real files of the commit only`);
       const inputs = JSON.stringify([repo.id, trust, context, file, sidecar.file]);
       const tag = `hearth/sidecar:${createHash('sha256').update(inputs).digest('hex').slice(0, 24)}`;
       return once(tag, () => {
@@ -83,4 +92,24 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
       for (const [reference, { image }] of known) if (image.id === imageId) known.delete(reference);
     },
   };
+}
+
+/** An id, or the beginning of one, would reach images of other repositories; so would the tags of sidecars we built. */
+function isName(image: string): boolean {
+  return !/^(?:sha256:)?[0-9a-f]+$/.test(image) && !image.startsWith('hearth/sidecar');
+}
+
+/** The build runs on the host and follows a link in the place of its folder or files, also to where no job may look. */
+async function findLink(
+  checkout: string,
+  { context, file }: SidecarSource & { readonly kind: 'build' },
+): Promise<string | undefined> {
+  for (const path of [context, file, join(context, '.dockerignore'), `${file}.dockerignore`]) {
+    try {
+      if ((await lstat(join(checkout, path))).isSymbolicLink()) return path;
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    }
+  }
+  return undefined;
 }

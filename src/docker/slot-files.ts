@@ -1,6 +1,6 @@
 /** The files of a slot's control directory: names, formats, strict readers. See native/protocol.md. */
 import { constants, openSync } from 'node:fs';
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { safeRead } from './safe-read.ts';
 
@@ -117,7 +117,9 @@ export async function jobNumbers(slotDirectory: string): Promise<readonly number
 /** Whole or not at all, for readers in this boot; not made durable, since no slot outlives a power cut anyway. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const temporary = `${path}.tmp`;
-  await writeFile(temporary, text, { mode: 0o600 });
+  await rm(temporary, { force: true });
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  await writeFile(temporary, text, { mode: 0o600, flag: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW });
   await rename(temporary, path);
 }
 

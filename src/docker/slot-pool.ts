@@ -14,12 +14,17 @@ export interface SlotPool {
   giveBack(slot: Slot): void;
   /** Removes a slot: after a single use, or because something in it could not be ended. May be repeated. */
   remove(slot: Slot): Promise<void>;
+  /**
+   * Removes the container of a slot and keeps its folder, which proves what was run there until the outcome is on disk;
+   * `remove` then takes the folder away. May be repeated.
+   */
+  condemn(slot: Slot): Promise<void>;
   /** Starts a replacement in the background, so that the next job of this spec finds a warm one. */
   warmUp(spec: SlotSpec): void;
   /**
    * Takes over the slots on disk: `needed` ones are held for the jobs in them, clean ones are idle again, and all others
    * are removed, as is every container of ours without a slot. Of a needed slot whose container is gone the folder stays:
-   * it proves that the job was begun. Call once, before the first `acquire`.
+   * it proves that the job was begun. Call before the first `acquire`; may be repeated until it succeeds.
    */
   takeOver(needed: ReadonlySet<string>): Promise<void>;
   counts(): { readonly idle: number; readonly held: number; readonly starting: number };
@@ -102,6 +107,10 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
       trim();
     },
     remove,
+    async condemn(slot) {
+      slot.detach();
+      await options.engine.remove([slot.record.containerId]);
+    },
     warmUp(spec) {
       const key = keyOf(spec);
       if (idle.some((slot) => keyOf(slot.record.spec) === key)) return;
@@ -115,6 +124,8 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
     async takeOver(needed) {
       await mkdir(options.root, { recursive: true, mode: 0o700 });
       for (const id of await readdir(options.root)) {
+        // A repetition after a failure half-way finds some of them taken over already.
+        if (held.has(id) || idle.some((slot) => slot.id === id)) continue;
         const directory = join(options.root, id);
         const slot = await reattachSlot(directory);
         if (slot === undefined) {

@@ -115,9 +115,18 @@ export async function reattachSlot(directory: string): Promise<Slot | undefined>
   return openSlot(directory, record, (used.at(-1) ?? 0) + 1);
 }
 
+/** A file that a power cut left empty or half written says as little as none. */
+export function parseRecord(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 export async function readRecord(directory: string): Promise<SlotRecord | undefined> {
   const text = await safeRead(join(directory, 'slot.json'), 1024 ** 2);
-  return text === undefined ? undefined : (JSON.parse(text.toString('utf8')) as SlotRecord);
+  return text === undefined ? undefined : (parseRecord(text.toString('utf8')) as SlotRecord | undefined);
 }
 
 function containerArgs(parts: SlotParts, id: string, directory: string, spec: SlotSpec): readonly string[] {
@@ -127,6 +136,8 @@ function containerArgs(parts: SlotParts, id: string, directory: string, spec: Sl
   ];
   return [
     ...['--name', `hearth-${id}`, '--label', parts.label, '--label', `hearth.slot=${id}`],
+    // An image's health check would run beside the supervisor, before the seal and outside what the end of a job proves.
+    '--no-healthcheck',
     // PID 1 must be the supervisor itself: with an init in front a job could stop or kill it.
     ...['--init=false', '--user', '0:0', '--workdir', '/work', '--hostname', 'hearth', '--restart', 'no'],
     ...['--security-opt', 'no-new-privileges', '--pids-limit', '4096'],

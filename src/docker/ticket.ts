@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { JobId, RunId } from '../core/job.ts';
 import { jobDirectory, jobNumbers, writeWhole } from './slot-files.ts';
 import { safeRead } from './safe-read.ts';
+import { parseRecord } from './slot.ts';
 import { isErrno } from '../core/errno.ts';
 
 export interface Ticket {
@@ -24,13 +25,14 @@ export interface Ticket {
 
 export async function writeTicket(slotsRoot: string, ticket: Ticket): Promise<void> {
   const directory = jobDirectory(join(slotsRoot, ticket.slotId), ticket.n);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  // A folder that is there already belongs to another job: its results must never be taken for this one's.
+  await mkdir(directory, { mode: 0o700 });
   await writeWhole(join(directory, 'job.json'), JSON.stringify(ticket));
 }
 
 export async function readTicket(slotDirectory: string, n: number): Promise<Ticket | undefined> {
   const text = await safeRead(join(jobDirectory(slotDirectory, n), 'job.json'), 64 * 1024);
-  return text === undefined ? undefined : (JSON.parse(text.toString('utf8')) as Ticket);
+  return text === undefined ? undefined : (parseRecord(text.toString('utf8')) as Ticket | undefined);
 }
 
 /** All tickets in the slots of this worker. */

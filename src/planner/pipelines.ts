@@ -1,6 +1,6 @@
 /** The pipeline files of a commit. */
 import { isPipelineFile, parsePipeline, PIPELINE_FOLDERS, pipelineNameOf } from '../core/pipeline-file.ts';
-import { duplicateName } from '../core/pipeline-names.ts';
+import { duplicateName, sameName } from '../core/pipeline-names.ts';
 import { NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
 import { FileTooLarge, type Git } from '../core/ports.ts';
 import type { Problem } from '../core/problem.ts';
@@ -47,8 +47,10 @@ async function readOne(git: Git, repo: RepoRef, sha: string, file: string): Prom
 }
 
 function withoutDuplicates(found: readonly ReadFile[]): readonly FoundPipeline[] {
-  return [...Map.groupBy(found, (one) => one.name)].flatMap(([name, group]): readonly FoundPipeline[] => {
-    if (group.length === 1) return group;
+  return [...Map.groupBy(found, (one) => sameName(one.name)).values()].flatMap((group): readonly FoundPipeline[] => {
+    const [first] = group;
+    if (first === undefined || group.length === 1) return group;
+    const { name } = first;
     const own = group.flatMap((one) => (one.parsed.ok ? [] : one.parsed.problem));
     // Broken files without a usable name are not alike because of that.
     if (name === NO_PIPELINE) return [{ name, parsed: failed(own) }];

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -206,6 +206,12 @@ describe('an attempt', () => {
     expect(log).toContain('said before');
   });
 
+  it.each(['0a26', 'sha256:0a26', 'hearth/sidecar:abc'])('may not name an image by %s', async (image) => {
+    const { finish } = await execute(claim('true', { sidecar: { kind: 'image', image, shmBytes: 1 } }));
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'image' });
+    expect(finish.outcome.message).toContain('as a registry does');
+  });
+
   it('without its image is an error that says which', async () => {
     const sidecar = { kind: 'image', image: 'hearth.invalid/no-such-image:1', shmBytes: 1 } as const;
     const { finish, log } = await execute(claim('true', { sidecar }));
@@ -228,6 +234,46 @@ describe('a sidecar that is built', () => {
     expect(first.log).toContain(`▸ step 1\n${unique}\nyes\n`);
     const later = await commit({ 'other.txt': 'x' });
     expect((await execute(claim('cat /built', { sidecar, sha: later }))).log).not.toContain('building');
+  });
+
+  it('may have a health check, which then never runs in a slot', async () => {
+    const checked = await commit({
+      'ci/Dockerfile': `FROM ${TEST_IMAGE}\nHEALTHCHECK --interval=1ms CMD echo ran >> /health-ran\n`,
+    });
+    const { finish } = await execute(claim('sleep 0.5; test ! -e /health-ran', { sidecar, sha: checked }));
+    expect(finish.outcome.result).toBe('success');
+  });
+
+  it.each([
+    ['folder', { 'real/Dockerfile': `FROM ${TEST_IMAGE}\n` }, 'ln -s /etc ci', 'real/Dockerfile'],
+    ['file', { 'real/x': '' }, 'mkdir ci && ln -s /etc/passwd ci/Dockerfile', 'ci/Dockerfile'],
+    [
+      '.dockerignore',
+      { 'real/x': '' },
+      `mkdir ci && echo FROM ${TEST_IMAGE} > ci/Dockerfile && ln -s /etc/passwd ci/.dockerignore`,
+      'ci/Dockerfile',
+    ],
+  ])('does not follow a link in the place of its %s out of the checkout', async (_name, files, script, file) => {
+    await remote.shell(`rm -rf ci && ${script}`);
+    const linked = await commit(files);
+    const { finish } = await execute(claim('true', { sidecar: { ...sidecar, file }, sha: linked }));
+    await remote.shell('rm -rf ci');
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'image' });
+    expect(finish.outcome.message).toMatch(/symbolic link/);
+  });
+
+  it('that takes long does not hold back a job that is cancelled', async () => {
+    const slow = await commit({
+      'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN sleep 20 && echo ${process.hrtime.bigint()}\n`,
+    });
+    const stop = new AbortController();
+    const wanted = claim('true', { sidecar, sha: slow });
+    const running = execute(wanted, stop.signal);
+    await expect.poll(() => logOf(wanted).catch(() => '')).toContain('building the sidecar');
+    const asked = performance.now();
+    stop.abort(supersededBy('abc1234567'));
+    expect((await running).finish.outcome).toEqual(supersededBy('abc1234567'));
+    expect(performance.now() - asked).toBeLessThan(5_000);
   });
 
   it('that fails to build is an error with the last lines of the build', async () => {
@@ -338,6 +384,39 @@ describe('a process that comes after another', () => {
     const { finish, log } = await execute(wanted);
     expect(finish.outcome).toMatchObject({ result: 'error', reason: 'lost_slot' });
     expect(log.match(/started/g)).toHaveLength(1);
+  });
+
+  it('does not run a job again that lost its slot and whose outcome was not written down', async () => {
+    const wanted = claim('echo ran >&2; prlimit --pid 1 --nofile=900:900');
+    const first = await open.executor.execute(wanted, {
+      stop: new AbortController().signal,
+      detach: new AbortController().signal,
+      started: () => undefined,
+    });
+    expect(first?.outcome.result).toBe('success');
+    await open[Symbol.asyncDispose]();
+    open = await openIt();
+    await open.executor.sweep([wanted]);
+    const { log } = await execute(wanted);
+    expect(log.match(/^ran$/gm)).toHaveLength(1);
+  });
+
+  it('starts although a power cut left its notes empty', async () => {
+    const folder = join(data, 'slots', 'cut', 'jobs', '1');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'job.json'), '');
+    await writeFile(join(data, 'slots', 'cut', 'slot.json'), '');
+    await open.executor.sweep([]);
+    expect(await readdir(join(data, 'slots'))).not.toContain('cut');
+  });
+
+  it('taking over twice, it still has every slot once', async () => {
+    await execute(claim('true'));
+    await open[Symbol.asyncDispose]();
+    open = await openIt();
+    await open.executor.sweep([]);
+    await open.executor.sweep([]);
+    expect(new Set(open.pool.ids()).size).toBe(open.pool.ids().length);
   });
 
   it('removes the containers and folders of jobs that nobody waits for', async () => {

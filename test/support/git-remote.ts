@@ -18,6 +18,8 @@ export interface GitRemote extends AsyncDisposable {
     options?: { readonly branch?: string; readonly ref?: string },
   ): Promise<string>;
   git(...args: readonly string[]): Promise<string>;
+  /** Runs a script in the working copy, for what files alone cannot say. */
+  shell(script: string): Promise<void>;
 }
 
 export async function makeGitRemote(owner = 'octo', name = 'hello'): Promise<GitRemote> {
@@ -43,6 +45,9 @@ export async function makeGitRemote(owner = 'octo', name = 'hello'): Promise<Git
     path: bare,
     cloneUrl: `file://${root}/{owner}/{repo}.git`,
     git,
+    async shell(script) {
+      await run('sh', ['-c', script], { cwd: work, env });
+    },
     async commit(files, { branch = 'main', ref = `refs/heads/${branch}` } = {}) {
       await git('symbolic-ref', 'HEAD', `refs/heads/${branch}`);
       for (const [path, text] of Object.entries(files)) {
