@@ -41,7 +41,7 @@ function hearth(...args: readonly string[]): Promise<Said> {
 
 /** `prefix` is a program that starts another one with other rights. */
 function hearthAs(prefix: readonly string[], ...args: readonly string[]): Promise<Said> {
-  const [program = '', ...first] = [...prefix, process.execPath, join(import.meta.dirname, '../../src/main.ts')];
+  const [program, ...first] = [...prefix, process.execPath, join(import.meta.dirname, '../../src/main.ts')];
   const env = { PATH: process.env['PATH'], XDG_STATE_HOME: join(root, 'state'), HOME: root };
   return new Promise((resolve) => {
     execFile(program, [...first, '-C', tree, ...args], { env }, (error, out, err) => {
