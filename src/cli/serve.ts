@@ -28,7 +28,8 @@ export async function serve(role: Role, context: VerbContext, stop: AbortSignal)
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** Resolves once the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else

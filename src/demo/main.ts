@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exits, type ExitCode } from '../cli/exit.ts';
+import { aborted } from '../cli/serve.ts';
 import { columns } from '../cli/text.ts';
 import { watchRuns } from '../cli/watch.ts';
 import { parseConfig, type Config } from '../config.ts';
@@ -151,20 +152,6 @@ function demoConfig(dataDirectory: string, secret: string, cloneUrl: string): Co
 
 function say(text: string | Uint8Array): void {
   process.stdout.write(text);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else
-      signal.addEventListener(
-        'abort',
-        () => {
-          resolve();
-        },
-        { once: true },
-      );
-  });
 }
 
 const stop = new AbortController();

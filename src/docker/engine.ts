@@ -34,6 +34,8 @@ export interface ContainerInfo {
 
 export interface BuildRequest {
   readonly tag: string;
+  /** Cache mounts of a Dockerfile are shared only within it. */
+  readonly cacheNamespace: string;
   readonly context: string;
   readonly file: string;
 }
@@ -58,11 +60,12 @@ export function dockerEngine(host?: string): Engine {
       return { id: image.Id, architecture: image.Architecture, env: image.Config?.Env ?? [] };
     },
     pull: (reference, onOutput) => stream(['pull', '--quiet', '--', reference], onOutput),
-    async build({ tag, context, file }, onOutput) {
+    async build({ tag, context, file, cacheNamespace }, onOutput) {
       builder ??= findBuilder();
       const { command, buildKit } = await builder;
       const progress = buildKit ? ['--progress=plain'] : [];
-      const args = ['build', ...progress, '--tag', tag, '--file', file, '--', context];
+      const namespace = buildKit ? ['--build-arg', `BUILDKIT_CACHE_MOUNT_NS=${cacheNamespace}`] : [];
+      const args = ['build', ...progress, ...namespace, '--tag', tag, '--file', file, '--', context];
       return stream(args, onOutput, { command, env: { DOCKER_BUILDKIT: buildKit ? '1' : '0' } });
     },
     async run(args) {

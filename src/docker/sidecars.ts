@@ -85,7 +85,15 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
       const tag = `hearth/sidecar:${createHash('sha256').update(inputs).digest('hex').slice(0, 24)}`;
       return once(tag, () => {
         say(`building the sidecar from ${sidecar.file}\n`);
-        return engine.build({ tag, context: join(checkout, sidecar.context), file: join(checkout, sidecar.file) }, say);
+        return engine.build(
+          {
+            tag,
+            cacheNamespace: `hearth-${repo.id}-${trust}`,
+            context: join(checkout, sidecar.context),
+            file: join(checkout, sidecar.file),
+          },
+          say,
+        );
       });
     },
     forget(imageId) {

@@ -3,7 +3,7 @@
  * and image, and runs one job at a time.
  */
 import { closeSync, writeSync } from 'node:fs';
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -269,7 +269,5 @@ function openSlot(directory: string, record: SlotRecord, firstNumber: number): S
 /** Removes the container and then everything of the slot on disk. May be repeated. */
 export async function removeSlot(engine: Engine, directory: string, containerId: string): Promise<void> {
   await engine.remove([containerId]);
-  // A job may have left folders in a copied workspace that even their owner may not enter.
-  await chmod(directory, 0o700).catch(() => undefined);
   await rm(directory, { recursive: true, force: true });
 }
