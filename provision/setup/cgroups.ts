@@ -1,4 +1,4 @@
-// dockerd needs the cgroup file system. Hosts with an init system have it; bare virtual machines and sandboxes may not.
+// dockerd needs the cgroup file system. Hosts with an init system have it; bare virtual machines may not.
 import { readFileSync } from 'node:fs';
 import { mustRun } from './command.ts';
 

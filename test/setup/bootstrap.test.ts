@@ -93,3 +93,10 @@ describe('the bootstrap', () => {
     expect(finished.stderr).toContain('no task "tset".\n→ Use one of: install, set-up, demo, test');
   });
 });
+
+it('every script puts the bootstrap in the place of its shell, so that a signal sent to npm arrives', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+  const calls = Object.values(scripts).filter((script) => script.includes('provision/bootstrap.mjs'));
+  expect(calls.length).toBeGreaterThan(0);
+  expect(calls.filter((script) => !script.startsWith('exec node '))).toEqual([]);
+});
