@@ -6,6 +6,8 @@ const reportFile = process.env['HEARTH_LANE_REPORT'];
 
 export default defineConfig({
   test: {
+    // Tests wait for disks and processes more than they compute; by default one core would be left idle.
+    maxWorkers: 4,
     reporters: reportFile === undefined ? ['default'] : ['default', laneReporter(reportFile)],
     projects: LANES.map((lane) => ({
       test: {
