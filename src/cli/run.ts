@@ -171,7 +171,7 @@ function startWorker(
     forge,
     clock: systemClock,
     random: systemRandom,
-    log: createLog('error'),
+    log: createLog('error', 2),
     dataDirectory: parts.data,
     slots: availableParallelism(),
     logBytes: LOG_BYTES,
