@@ -60,7 +60,7 @@ async function docker({ environment }: VerbContext): Promise<readonly Finding[]>
       {
         name: 'docker',
         verdict: 'ok',
-        says: `engine ${await dockerEngine(environment['DOCKER_HOST']).version(5_000)}`,
+        says: `engine ${await dockerEngine({ host: environment['DOCKER_HOST'] }).version(5_000)}`,
       },
     ];
   } catch (error) {

@@ -11,6 +11,8 @@ export interface Engine {
   build(request: BuildRequest, onOutput: (text: string) => void): Promise<CommandResult>;
   /** Starts a container and returns its id; rejects with the engine's own words. */
   run(args: readonly string[]): Promise<string>;
+  /** Runs a container to its end and removes it; rejects with its own words when it fails. */
+  runToEnd(args: readonly string[]): Promise<void>;
   container(id: string): Promise<ContainerInfo | undefined>;
   /** Ids of all containers, running or not, that carry the label. */
   list(label: string): Promise<readonly string[]>;
@@ -42,34 +44,92 @@ export interface BuildRequest {
 
 export type CommandResult = { readonly ok: true } | { readonly ok: false; readonly lastLines: string };
 
-const LAST_LINES = 20;
-/** A process that the kernel cannot kill keeps its container; nobody may wait for it for ever. */
-const REMOVE_TIMEOUT_MS = 60_000;
-/** Longer than any honest pull or build; a stalled one must end some time. */
-const MAKE_TIMEOUT_MS = 2 * 60 * 60_000;
+export interface EngineOptions {
+  /** As DOCKER_HOST; absent = what the environment says, else the local socket. */
+  readonly host?: string | undefined;
+  /** For questions and for the start of a container. */
+  readonly answerMs?: number;
+  /** A process that the kernel cannot kill keeps its container; nobody may wait for it for ever. */
+  readonly removeMs?: number;
+  /** For pulls and builds: longer than any honest one, because a stalled one must end some time. */
+  readonly makeMs?: number;
+}
 
-/** `host` as in DOCKER_HOST; absent = the local socket. */
-export function dockerEngine(host?: string): Engine {
+const LAST_LINES = 20;
+const GONE = /No such container|removal of container .* is already in progress/;
+
+/** Every call ends: with an answer, or with an error after its deadline. */
+export function dockerEngine(options: EngineOptions = {}): Engine {
+  const { host, answerMs = 120_000, removeMs = 60_000, makeMs = 2 * 60 * 60_000 } = options;
+  const env = host === undefined ? {} : { DOCKER_HOST: host };
   let builder: Promise<Builder> | undefined;
+
+  const call = (args: readonly string[], timeout: number) =>
+    execa('docker', args, { reject: false, stdin: 'ignore', timeout, env });
+
+  async function docker(args: readonly string[], timeout = answerMs): Promise<{ readonly stdout: string }> {
+    const result = await call(args, timeout);
+    if (result.failed) throw trouble(result);
+    return result;
+  }
+
+  async function inspect(args: readonly string[]): Promise<unknown> {
+    const result = await call(args, answerMs);
+    if (result.failed && /No such|not found/i.test(result.stderr)) return undefined;
+    if (result.failed) throw trouble(result);
+    return (JSON.parse(result.stdout) as unknown[])[0];
+  }
+
+  async function make(
+    args: readonly string[],
+    onOutput: (text: string) => void,
+    command = 'docker',
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<CommandResult> {
+    const child = execa(command, args, {
+      all: true,
+      buffer: false,
+      reject: false,
+      stdin: 'ignore',
+      env: { ...env, ...more },
+      timeout: makeMs,
+    });
+    let last: string[] = [];
+    for await (const line of child.iterable({ from: 'all' })) {
+      onOutput(`${line}\n`);
+      last = [...last.slice(1 - LAST_LINES), line];
+    }
+    const result = await child;
+    if (!result.failed) return { ok: true };
+    if (result.timedOut) last.push(`it did not end within ${makeMs} ms and was stopped`);
+    return { ok: false, lastLines: last.join('\n') || result.shortMessage || '' };
+  }
+
   return {
-    version: (timeoutMs) => serverVersion(host, timeoutMs),
+    async version(timeoutMs) {
+      if (host === undefined || host.startsWith('unix://')) return localVersion(host, timeoutMs);
+      return (await docker(['version', '--format', '{{.Server.Version}}'], timeoutMs)).stdout;
+    },
     async image(reference) {
       const found = await inspect(['image', 'inspect', reference]);
       if (found === undefined) return undefined;
       const image = found as { Id: string; Architecture: string; Config?: { Env?: readonly string[] | null } };
       return { id: image.Id, architecture: image.Architecture, env: image.Config?.Env ?? [] };
     },
-    pull: (reference, onOutput) => stream(['pull', '--quiet', '--', reference], onOutput),
+    pull: (reference, onOutput) => make(['pull', '--quiet', '--', reference], onOutput),
     async build({ tag, context, file, cacheNamespace }, onOutput) {
       builder ??= findBuilder();
       const { command, buildKit } = await builder;
       const progress = buildKit ? ['--progress=plain'] : [];
       const namespace = buildKit ? ['--build-arg', `BUILDKIT_CACHE_MOUNT_NS=${cacheNamespace}`] : [];
       const args = ['build', ...progress, ...namespace, '--tag', tag, '--file', file, '--', context];
-      return stream(args, onOutput, { command, env: { DOCKER_BUILDKIT: buildKit ? '1' : '0' } });
+      return make(args, onOutput, command, { DOCKER_BUILDKIT: buildKit ? '1' : '0' });
     },
     async run(args) {
       return (await docker(['run', '--detach', ...args])).stdout.trim();
+    },
+    async runToEnd(args) {
+      await docker(['run', '--rm', ...args]);
     },
     async container(id) {
       const found = await inspect(['container', 'inspect', id]);
@@ -83,21 +143,16 @@ export function dockerEngine(host?: string): Engine {
     },
     async remove(ids) {
       if (ids.length === 0) return;
-      const removed = await execa('docker', ['rm', '--force', '--volumes', ...ids], {
-        reject: false,
-        stdin: 'ignore',
-        timeout: REMOVE_TIMEOUT_MS,
-      });
-      if (removed.failed && !/No such container|already in progress/.test(removed.stderr)) throw trouble(removed);
+      const removed = await call(['rm', '--force', '--volumes', ...ids], removeMs);
+      // One line for each that could not be removed; a call that was stopped by its deadline may have written none.
+      const complaints = removed.stderr.split('\n').filter((line) => line !== '' && !GONE.test(line));
+      if (removed.failed && (removed.timedOut || complaints.length > 0)) throw trouble(removed);
     },
   };
 }
 
 /** Over the local socket directly: the command line would cost 30 ms of CPU for every look. */
-async function serverVersion(host: string | undefined, timeoutMs: number): Promise<string> {
-  if (host !== undefined && !host.startsWith('unix://')) {
-    return (await docker(['version', '--format', '{{.Server.Version}}'], timeoutMs)).stdout;
-  }
+async function localVersion(host: string | undefined, timeoutMs: number): Promise<string> {
   const socketPath = host?.slice('unix://'.length) ?? '/var/run/docker.sock';
   const answer = await new Promise<string>((resolve, reject) => {
     const call = request({ socketPath, path: '/version', timeout: timeoutMs, agent: false }, (response) => {
@@ -114,19 +169,6 @@ async function serverVersion(host: string | undefined, timeoutMs: number): Promi
     call.end();
   });
   return (JSON.parse(answer) as { Version: string }).Version;
-}
-
-async function docker(args: readonly string[], timeout = 120_000): Promise<{ readonly stdout: string }> {
-  const result = await execa('docker', args, { reject: false, stdin: 'ignore', timeout });
-  if (result.failed) throw trouble(result);
-  return result;
-}
-
-async function inspect(args: readonly string[]): Promise<unknown> {
-  const result = await execa('docker', args, { reject: false, stdin: 'ignore', timeout: 30_000 });
-  if (result.failed && /No such|not found/i.test(result.stderr)) return undefined;
-  if (result.failed) throw trouble(result);
-  return (JSON.parse(result.stdout) as unknown[])[0];
 }
 
 interface Builder {
@@ -149,29 +191,13 @@ async function findBuilder(): Promise<Builder> {
   return { command: 'docker', buildKit: false };
 }
 
-async function stream(
-  args: readonly string[],
-  onOutput: (text: string) => void,
-  { command = 'docker', env = {} }: { readonly command?: string; readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<CommandResult> {
-  const child = execa(command, args, {
-    all: true,
-    buffer: false,
-    reject: false,
-    stdin: 'ignore',
-    env,
-    timeout: MAKE_TIMEOUT_MS,
-  });
-  let last: string[] = [];
-  for await (const line of child.iterable({ from: 'all' })) {
-    onOutput(`${line}\n`);
-    last = [...last.slice(1 - LAST_LINES), line];
-  }
-  const result = await child;
-  return result.failed ? { ok: false, lastLines: last.join('\n') || result.shortMessage || '' } : { ok: true };
+interface Failure {
+  readonly stderr: string;
+  /** Names the command and how it ended. */
+  readonly shortMessage?: string | undefined;
+  readonly timedOut: boolean;
 }
 
-function trouble(result: { readonly stderr?: unknown; readonly shortMessage?: string | undefined }): Error {
-  const said = typeof result.stderr === 'string' && result.stderr !== '' ? result.stderr : result.shortMessage;
-  return new Error(`docker: ${said ?? 'no answer'}`);
+function trouble({ stderr, shortMessage, timedOut }: Failure): Error {
+  return new Error(`docker: ${[stderr, timedOut || stderr === '' ? shortMessage : ''].filter(Boolean).join('; ')}`);
 }

@@ -18,7 +18,7 @@ import { endJob, runSteps } from './slot-job.ts';
 import { jobDirectory } from './slot-files.ts';
 import type { SlotPool } from './slot-pool.ts';
 import { SlotLost, type Slot } from './slot.ts';
-import { allTickets, removeSlotFolder, removeTicket, type Ticket } from './ticket.ts';
+import { allTickets, removeTicket, type Ticket } from './ticket.ts';
 import type { Workspaces } from './workspace.ts';
 
 export interface ExecutorParts {
@@ -168,7 +168,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     const ticketOnly = recovered.get(keyOf(claim.job));
     recovered.delete(keyOf(claim.job));
     if (placement === undefined) {
-      if (ticketOnly !== undefined) await removeSlotFolder(parts.slotsRoot, ticketOnly);
+      if (ticketOnly !== undefined) await parts.slots.forget(ticketOnly.slotId);
       return;
     }
     const { slot, ticket, held } = placement;

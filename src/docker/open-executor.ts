@@ -46,7 +46,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
   const inData = (...parts: readonly string[]): string => join(options.dataDirectory, ...parts);
   await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
   const native = await nativePrograms(inData('native'));
-  const engine = dockerEngine(options.dockerHost);
+  const engine = dockerEngine({ host: options.dockerHost });
   const helper = options.isRoot ? openMountHelper(native.mountHelper) : undefined;
   const workspaces = await openWorkspaces(inData('scratch'), helper);
   const root = inData('slots');
@@ -94,7 +94,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
 
 /** Removes all containers of a data folder, for good. Nothing may use the folder any more. May be repeated. */
 export async function removeSlotsOf(dataDirectory: string, dockerHost?: string): Promise<void> {
-  const engine = dockerEngine(dockerHost);
+  const engine = dockerEngine({ host: dockerHost });
   await engine.remove(await engine.list(labelOf(dataDirectory)));
 }
 

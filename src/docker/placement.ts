@@ -26,7 +26,8 @@ export interface PlacementParts extends DependencyLayerParts, Omit<PreparationPa
 
 /**
  * Prepares the attempt and enters a slot: when this resolves, the workspace is mounted and the ticket written, and no
- * command has run. On failure nothing is held. Throws Ended with the outcome that the job takes.
+ * command has run. On failure nothing is held. Throws Ended with the outcome that the job takes; a log that cannot be
+ * written comes before any other reason, because without it nobody could read what happened.
  */
 export async function place(
   parts: PlacementParts,
@@ -35,7 +36,20 @@ export async function place(
   log: JobLogWriter,
 ): Promise<Placement> {
   const prelude = writePrelude(log);
-  const { say } = prelude;
+  try {
+    return await prepareAndEnter(parts, claim, signals, log, prelude);
+  } finally {
+    await prelude.written();
+  }
+}
+
+async function prepareAndEnter(
+  parts: PlacementParts,
+  claim: Claim,
+  signals: ExecutionSignals,
+  log: JobLogWriter,
+  { say, written }: Prelude,
+): Promise<Placement> {
   // An image may take long to be made, and others may wait for the same one: this job stops waiting when it should.
   const preparing = prepare({ ...parts, copies: parts.workspaces.strategy === 'copy' }, claim, say);
   const prepared = await unlessStopped(preparing, signals, claim.job.spec.timeoutMs, (late) => {
@@ -47,7 +61,8 @@ export async function place(
     proceed(signals);
     held.unshift(...(await holdLayers(parts, claim, prepared.value, signals, say)));
     proceed(signals);
-    await prelude.written();
+    // The ticket counts the bytes of the log so far.
+    await written();
     return await enterSlot(parts, claim, signals, log, prepared.value, held);
   } catch (cause) {
     for (const layer of held) layer.release();
@@ -95,8 +110,14 @@ function proceed(signals: ExecutionSignals): void {
   if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
 }
 
-/** What Hearth itself says before the commands begin. Lines are appended in order; a failed write shows in `written`. */
-function writePrelude(log: JobLogWriter): { say(text: string): void; written(): Promise<void> } {
+/** What Hearth itself says before the commands begin. */
+interface Prelude {
+  say(text: string): void;
+  /** Resolves when all that was said is in the log, in order; rejects with the first failed write. May be repeated. */
+  written(): Promise<void>;
+}
+
+function writePrelude(log: JobLogWriter): Prelude {
   let tail = Promise.resolve();
   return {
     say(text) {

@@ -3,7 +3,6 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { isErrno } from '../core/errno.ts';
 
-/** The file's bytes, or undefined when it is absent or is not a plain file with one name of at most `limitBytes`. */
 /** Opens a plain file with one name for reading; rejects for a link, a device or a pipe. The caller closes it. */
 export async function openPlain(path: string): Promise<FileHandle> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -13,6 +12,7 @@ export async function openPlain(path: string): Promise<FileHandle> {
   throw new Error(`${path} is not a plain file`);
 }
 
+/** The file's bytes, or undefined when it is absent or is not a plain file with one name of at most `limitBytes`. */
 export async function safeRead(path: string, limitBytes: number): Promise<Buffer | undefined> {
   let file;
   try {

@@ -1,9 +1,18 @@
 /** The slots of this worker: which are warm and idle, which are held, and when one is started, kept or removed. */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '../core/ports.ts';
 import { jobNumbers } from './slot-files.ts';
-import { readRecord, reattachSlot, removeSlot, startSlot, type Slot, type SlotParts, type SlotSpec } from './slot.ts';
+import {
+  readRecord,
+  reattachSlot,
+  removeSlot,
+  removeSlotFolder,
+  startSlot,
+  type Slot,
+  type SlotParts,
+  type SlotSpec,
+} from './slot.ts';
 
 export interface SlotPool {
   /** A slot of this spec, warm if there is one. Rejects with the engine's words when none can be started. */
@@ -19,6 +28,8 @@ export interface SlotPool {
    * `remove` then takes the folder away. May be repeated.
    */
   condemn(slot: Slot): Promise<void>;
+  /** Takes away the folder that `takeOver` left of a needed slot whose container was gone. May be repeated. */
+  forget(slotId: string): Promise<void>;
   /** Starts a replacement in the background, so that the next job of this spec finds a warm one. */
   warmUp(spec: SlotSpec): void;
   /**
@@ -65,9 +76,7 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
     const known = removing.get(slot.id);
     if (known !== undefined) return known;
     slot.detach();
-    const work = removeSlot(options.engine, slot.directory, slot.record.containerId).finally(() =>
-      removing.delete(slot.id),
-    );
+    const work = removeSlot(options, slot.directory, slot.record.containerId).finally(() => removing.delete(slot.id));
     removing.set(slot.id, work);
     return work;
   }
@@ -111,6 +120,7 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
       slot.detach();
       await options.engine.remove([slot.record.containerId]);
     },
+    forget: (slotId) => removeSlotFolder(options, join(options.root, slotId)),
     warmUp(spec) {
       const key = keyOf(spec);
       if (idle.some((slot) => keyOf(slot.record.spec) === key)) return;
@@ -131,7 +141,7 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
         if (slot === undefined) {
           const record = await readRecord(directory);
           await options.engine.remove(record === undefined ? [`hearth-${id}`] : [record.containerId]);
-          if (!needed.has(id)) await rm(directory, { recursive: true, force: true });
+          if (!needed.has(id)) await removeSlotFolder(options, directory);
         } else if (needed.has(id)) {
           held.set(slot.id, slot);
         } else if ((await jobNumbers(directory)).length === 0) {

@@ -8,6 +8,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
+import { isErrno } from '../core/errno.ts';
 import type { Engine } from './engine.ts';
 import type { MountHelper, ProcessIdentity } from './mount-helper.ts';
 import { bootId, identityOf, isAlive } from './process-identity.ts';
@@ -129,11 +130,11 @@ export async function readRecord(directory: string): Promise<SlotRecord | undefi
   return text === undefined ? undefined : (parseRecord(text.toString('utf8')) as SlotRecord | undefined);
 }
 
+function bind(source: string, target: string, mode?: 'readonly'): readonly string[] {
+  return ['--mount', `type=bind,source=${source},target=${target}${mode === undefined ? '' : `,${mode}`}`];
+}
+
 function containerArgs(parts: SlotParts, id: string, directory: string, spec: SlotSpec): readonly string[] {
-  const bind = (source: string, target: string, readonly: boolean): string[] => [
-    '--mount',
-    `type=bind,source=${source},target=${target}${readonly ? ',readonly' : ''}`,
-  ];
   return [
     ...['--name', `hearth-${id}`, '--label', parts.label, '--label', `hearth.slot=${id}`],
     // An image's health check would run beside the supervisor, before the seal and outside what the end of a job proves.
@@ -145,9 +146,9 @@ function containerArgs(parts: SlotParts, id: string, directory: string, spec: Sl
     ...(spec.memoryBytes === null
       ? []
       : ['--memory', String(spec.memoryBytes), '--memory-swap', String(spec.memoryBytes)]),
-    ...bind(directory, '/.hearth/control', false),
-    ...bind(parts.supervisor, '/.hearth/supervisor', true),
-    ...(spec.copies ? bind(join(directory, 'work'), '/work', false) : []),
+    ...bind(directory, '/.hearth/control'),
+    ...bind(parts.supervisor, '/.hearth/supervisor', 'readonly'),
+    ...(spec.copies ? bind(join(directory, 'work'), '/work') : []),
     ...spec.volumes.flatMap(({ name, path }) => ['--mount', `type=volume,source=${name},target=${path}`]),
     ...['--log-driver', 'local', '--log-opt', 'max-size=1m'],
     ...['--entrypoint', '/.hearth/supervisor', spec.imageId],
@@ -267,7 +268,33 @@ function openSlot(directory: string, record: SlotRecord, firstNumber: number): S
 }
 
 /** Removes the container and then everything of the slot on disk. May be repeated. */
-export async function removeSlot(engine: Engine, directory: string, containerId: string): Promise<void> {
-  await engine.remove([containerId]);
+export async function removeSlot(parts: SlotParts, directory: string, containerId: string): Promise<void> {
+  await parts.engine.remove([containerId]);
+  await removeSlotFolder(parts, directory);
+}
+
+/** For a slot whose container is gone. May be repeated. */
+export async function removeSlotFolder(parts: SlotParts, directory: string): Promise<void> {
+  const record = await readRecord(directory);
+  const workspace = join(directory, 'work');
+  try {
+    // Before the record, which a repetition needs.
+    await rm(workspace, { recursive: true, force: true });
+  } catch (error) {
+    if (record?.spec.copies !== true || !isErrno(error, 'EACCES', 'EPERM')) throw error;
+    await takeWorkspaceBack(parts, directory, record.spec.imageId);
+    await rm(workspace, { recursive: true, force: true });
+  }
   await rm(directory, { recursive: true, force: true });
+}
+
+/** A job that was killed with its slot leaves files of its own user, which only the engine's root can hand over. */
+async function takeWorkspaceBack(parts: SlotParts, directory: string, imageId: string): Promise<void> {
+  await parts.engine.runToEnd([
+    ...['--label', parts.label, '--no-healthcheck', '--network', 'none', '--user', '0:0'],
+    ...bind(directory, '/.hearth/control', 'readonly'),
+    ...bind(join(directory, 'work'), '/work'),
+    ...bind(parts.supervisor, '/.hearth/supervisor', 'readonly'),
+    ...['--entrypoint', '/.hearth/supervisor', imageId, 'give-back'],
+  ]);
 }

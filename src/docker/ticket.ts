@@ -51,11 +51,6 @@ export async function removeTicket(slotsRoot: string, ticket: Ticket): Promise<v
   await rm(jobDirectory(join(slotsRoot, ticket.slotId), ticket.n), { recursive: true, force: true });
 }
 
-/** The folder of a slot whose container is gone; it was kept so that its tickets could be read. */
-export async function removeSlotFolder(slotsRoot: string, ticket: Ticket): Promise<void> {
-  await rm(join(slotsRoot, ticket.slotId), { recursive: true, force: true });
-}
-
 async function names(folder: string): Promise<readonly string[]> {
   return readdir(folder).catch(absent);
 }

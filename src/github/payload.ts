@@ -75,15 +75,7 @@ function readPush(payload: z.output<typeof push>): Result<PayloadReading, string
   const isTag = headRef.startsWith('refs/tags/');
   if (!isTag && !headRef.startsWith('refs/heads/'))
     return success(ignored(repo, `${headRef} is neither a branch nor a tag`));
-  const target: Target = {
-    repo,
-    headRef,
-    headRepoId: repo.id,
-    prNumber: null,
-    baseRef: null,
-    defaultBranch,
-    actor: payload.sender,
-  };
+  const target = ownRef(headRef, payload.repository, payload.sender);
   if (payload.deleted === true || ZERO_SHA.test(payload.after)) {
     return success(asking({ kind: 'gone', eventName: 'push', because: `${shortRef(headRef)} was deleted`, ...target }));
   }
@@ -146,18 +138,14 @@ const deletion = z.object({
 });
 
 function readDeletion(payload: z.output<typeof deletion>): Result<PayloadReading, string> {
-  const { repo, defaultBranch } = payload.repository;
   const headRef = `refs/${payload.ref_type === 'tag' ? 'tags' : 'heads'}/${payload.ref}`;
-  const target: Target = {
-    repo,
-    headRef,
-    headRepoId: repo.id,
-    prNumber: null,
-    baseRef: null,
-    defaultBranch,
-    actor: payload.sender,
-  };
+  const target = ownRef(headRef, payload.repository, payload.sender);
   return success(asking({ kind: 'gone', eventName: 'push', because: `${shortRef(headRef)} was deleted`, ...target }));
+}
+
+/** A branch or tag of the repository itself, without a pull request. */
+function ownRef(headRef: string, { repo, defaultBranch }: z.output<typeof withDefaultBranch>, actor: string): Target {
+  return { repo, headRef, headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch, actor };
 }
 
 /** Events of an organisation or an app have no repository. */

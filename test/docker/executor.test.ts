@@ -244,6 +244,20 @@ describe('a sidecar that is built', () => {
     expect(finish.outcome.result).toBe('success');
   });
 
+  it('shares what it caches between builds with its own class only', async () => {
+    const mark = `mark-${process.hrtime.bigint()}`;
+    const buildOf = async (trust: TrustClass, line: string): Promise<string> => {
+      const file = `FROM ${TEST_IMAGE}\nRUN --mount=type=cache,id=${mark},target=/c ${line}\n`;
+      const commitOf = await commit({ 'ci/Dockerfile': file });
+      const { finish, log } = await execute(claim('cat /seen', { sidecar, sha: commitOf, trust }));
+      expect(finish.outcome.result, log).toBe('success');
+      return log.split('▸ step 1\n')[1] ?? '';
+    };
+    await buildOf('T1', `touch /c/${mark}-of-t1 /seen`);
+    expect(await buildOf('T1', 'ls /c > /seen # again')).toBe(`${mark}-of-t1\n`);
+    expect(await buildOf('T2', 'ls /c > /seen # in another class')).toBe('');
+  });
+
   it.each([
     ['folder', { 'real/Dockerfile': `FROM ${TEST_IMAGE}\n` }, 'ln -s /etc ci', 'real/Dockerfile'],
     ['file', { 'real/x': '' }, 'mkdir ci && ln -s /etc/passwd ci/Dockerfile', 'ci/Dockerfile'],
@@ -314,6 +328,14 @@ describe('a dependency layer', () => {
     const mended: CacheSpec = { ...deps, install: 'mkdir deps; echo whole > deps/x' };
     expect((await execute(claim('cat deps/x', { caches: { deps: mended } }))).log).toContain('built');
     expect((await execute(claim('true', { caches: { deps: broken } }))).log).toContain('cache deps: miss');
+  });
+
+  it('whose install says a secret leaves no trace of it', async () => {
+    const chatty: CacheSpec = { ...deps, install: `mkdir deps; echo ${SECRET} | tee -a deps/said` };
+    const { log } = await execute(claim('cat deps/said', { caches: { deps: chatty } }));
+    expect(log.match(/\*\*\*/g)).toHaveLength(2);
+    const grep = exec('grep', ['-rl', SECRET, join(data, 'slots'), join(data, 'logs')]);
+    await expect(grep).rejects.toMatchObject({ code: 1, stdout: '' });
   });
 
   it('that makes none of its paths is an error that names the key', async () => {

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { removeSlotsOf } from '../../src/docker/open-executor.ts';
 import { TEST_IMAGE } from '../support/slots.ts';
 
+const exec = promisify(execFile);
+
 let root: string;
 let tree: string;
 
@@ -27,6 +29,13 @@ async function write(files: Readonly<Record<string, string>>): Promise<void> {
     await mkdir(dirname(join(tree, path)), { recursive: true });
     await writeFile(join(tree, path), text);
   }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 interface Said {
@@ -108,28 +117,59 @@ describe('hearth run', () => {
   });
 });
 
-it('a user who is not root but may use Docker gets the same verdicts, on copied workspaces', async ({ skip }) => {
-  if (process.geteuid?.() !== 0) skip('only root can become another user');
-  const uid = 12345;
-  await write({
-    '.hearth/main.yml': `${pipeline('  good: { cache: [deps], run: "cat deps/x; id -u; echo y > made" }\n  bad: { run: "exit 3" }\n')}cache:\n  deps: { key: [deps.lock], paths: [deps], install: "mkdir deps; echo installed > deps/x" }\n`,
-    'deps.lock': '1\n',
+describe('a user who is not root but may use Docker', () => {
+  let asUser: readonly string[];
+
+  beforeEach(async ({ skip }) => {
+    if (process.geteuid?.() !== 0) skip('only root can become another user');
+    const uid = 12345;
+    const { gid } = await stat('/var/run/docker.sock');
+    asUser = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, `--groups=${gid}`, '--'];
+    await write({
+      '.hearth/main.yml': `${pipeline('  good: { cache: [deps], run: "cat deps/x; id -u; echo y > made" }\n  bad: { run: "exit 3" }\n')}cache:\n  deps: { key: [deps.lock], paths: [deps], install: "mkdir deps; echo installed > deps/x" }\n`,
+      '.hearth/slow.yml': pipeline('  slow: { run: "mkdir -p kept/deep; echo up; sleep 1000" }\n'),
+      'deps.lock': '1\n',
+    });
+    await exec('chown', ['-R', `${uid}:${uid}`, root]);
   });
-  const { gid } = await stat('/var/run/docker.sock');
-  await promisify(execFile)('chown', ['-R', `${uid}:${uid}`, root]);
-  const asUser = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, `--groups=${gid}`, '--'];
-  for (let round = 0; round < 2; round++) {
-    const { code, out } = await hearthAs(asUser, '-o', 'json', 'run');
+
+  it('gets the same verdicts, on copied workspaces', async () => {
+    for (let round = 0; round < 2; round++) {
+      const { code, out, err } = await hearthAs(asUser, '-o', 'json', 'run', '--pipeline', 'main');
+      expect(err).toBe('');
+      expect(code).toBe(1);
+      const [ran] = JSON.parse(out) as {
+        jobs: { name: string; outcome: { result: string; message: string }; evidence: { exitCode: number } | null }[];
+      }[];
+      expect(ran?.jobs.map(({ name, outcome, evidence }) => [name, outcome.result, evidence?.exitCode])).toEqual([
+        ['good', 'success', 0],
+        ['bad', 'failure', 3],
+      ]);
+    }
+    expect((await hearthAs(asUser, 'doctor')).out).toMatch(/NOTE +workspaces .*copied/);
+  });
+
+  it('loses a slot without being stuck with the files that its job made', async () => {
+    const running = hearthAs(asUser, 'run', '--pipeline', 'slow');
+    const [local] = await expect
+      .poll(() => readdir(join(root, 'state', 'hearth', 'local')).catch(() => []))
+      .toHaveLength(1)
+      .then(() => readdir(join(root, 'state', 'hearth', 'local')));
+    const slots = join(root, 'state', 'hearth', 'local', local ?? '', 'slots');
+    const made = async (): Promise<readonly string[]> => {
+      const ids = await readdir(slots).catch(() => []);
+      const found = ids.map(async (id) => ((await isThere(join(slots, id, 'work', 'kept', 'deep'))) ? [id] : []));
+      return (await Promise.all(found)).flat();
+    };
+    await expect.poll(made, { timeout: 20_000 }).toHaveLength(1);
+    const [id] = await made();
+    await exec('docker', ['kill', `hearth-${id}`]);
+    const { code, out, err } = await running;
+    expect(err).toBe('');
     expect(code).toBe(1);
-    const [ran] = JSON.parse(out) as {
-      jobs: { name: string; outcome: { result: string; message: string }; evidence: { exitCode: number } }[];
-    }[];
-    expect(ran?.jobs.map(({ name, outcome, evidence }) => [name, outcome.result, evidence.exitCode])).toEqual([
-      ['good', 'success', 0],
-      ['bad', 'failure', 3],
-    ]);
-  }
-  expect((await hearthAs(asUser, 'doctor')).out).toMatch(/NOTE +workspaces .*copied/);
+    expect(out).toMatch(/slot was lost/);
+    expect(await readdir(slots)).not.toContain(id);
+  });
 });
 
 it('the command line explains itself and exits 2 for wrong usage', async () => {

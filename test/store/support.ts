@@ -2,8 +2,8 @@
 import type { Delivery, Intake, IntakeRequest } from '../../src/core/intake.ts';
 import type { Job } from '../../src/core/job.ts';
 import type { Evidence, Outcome } from '../../src/core/outcome.ts';
-import type { JobSpec } from '../../src/core/pipeline.ts';
 import type { IntakePlan, OutgoingStatus, PlannedRun, RunWithJobs, Store } from '../../src/core/ports.ts';
+import { makeSpec } from '../support/make.ts';
 
 export function at(seconds: number): Date {
   return new Date(1_700_000_000_000 + seconds * 1000);
@@ -40,21 +40,6 @@ export function head(change: Partial<IntakeRequest & { kind: 'head' }> = {}): In
   };
 }
 
-export function jobSpec(name: string, change: Partial<JobSpec> = {}): JobSpec {
-  return {
-    name,
-    title: name,
-    needs: undefined,
-    phase: undefined,
-    steps: [{ name: 'run', run: 'true', env: {}, workingDirectory: '.' }],
-    env: {},
-    timeoutMs: 60_000,
-    continueOnError: false,
-    caches: [],
-    ...change,
-  };
-}
-
 /** A run of pipeline `ci` with jobs of these names; the second form gives a job what it waits for. */
 export function planned(
   jobs: readonly (string | { name: string; waitsFor: string[] })[],
@@ -79,8 +64,8 @@ export function planned(
     },
     jobs: jobs.map((job) =>
       typeof job === 'string'
-        ? { spec: jobSpec(job), waitsFor: [] }
-        : { spec: jobSpec(job.name, { needs: job.waitsFor }), waitsFor: job.waitsFor },
+        ? { spec: makeSpec(job), waitsFor: [] }
+        : { spec: makeSpec(job.name, { needs: job.waitsFor }), waitsFor: job.waitsFor },
     ),
     outcome: null,
     reported: true,

@@ -105,7 +105,7 @@ export async function openSlotRig(): Promise<SlotRig> {
     async [Symbol.asyncDispose]() {
       for (const slot of started) {
         slot.detach();
-        await removeSlot(engine, slot.directory, slot.record.containerId);
+        await removeSlot(parts, slot.directory, slot.record.containerId);
       }
       await helper[Symbol.asyncDispose]();
       await rm(data, { recursive: true, force: true });

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -102,9 +103,18 @@ static int write_all(int fd, const char *bytes, size_t length) {
   return 0;
 }
 
-/* A daemon without root must be able to read what this PID 1 of uid 0 writes into its folder. */
-static int give_to_owner(int fd) {
-  if (fd >= 0 && fchown(fd, control_owner.st_uid, control_owner.st_gid) < 0) die("control directory");
+/*
+ * A daemon without root must be able to read what this PID 1 of uid 0 writes into its folder, from the first moment on:
+ * the file is created as the folder's owner, not given to it afterwards.
+ */
+static int open_as_owner(const char *path, int flags) {
+  setfsgid(control_owner.st_gid);
+  setfsuid(control_owner.st_uid);
+  int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int why = errno;
+  setfsuid(0);
+  setfsgid(0);
+  errno = why;
   return fd;
 }
 
@@ -112,7 +122,7 @@ static int give_to_owner(int fd) {
 static void publish(const char *name, const char *text) {
   char temporary[PATH_MAX];
   snprintf(temporary, sizeof temporary, "%s.tmp", name);
-  int fd = give_to_owner(open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  int fd = open_as_owner(temporary, O_WRONLY | O_CREAT | O_TRUNC);
   if (fd < 0) die(temporary);
   if (write_all(fd, text, strlen(text)) < 0) die(temporary);
   close(fd);
@@ -193,7 +203,7 @@ static void copy_command_file(const char *name) {
   if (from < 0) return;
   struct stat st;
   if (fstat(from, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_size > 0 && st.st_size <= COMMAND_FILE_LIMIT) {
-    int to = give_to_owner(open(path_of("jobs/%ld/%ld/%s", job.job, job.step, name), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+    int to = open_as_owner(path_of("jobs/%ld/%ld/%s", job.job, job.step, name), O_WRONLY | O_CREAT | O_TRUNC);
     if (to >= 0) {
       off_t left = COMMAND_FILE_LIMIT;
       ssize_t n;
@@ -298,7 +308,7 @@ static void open_job(long n, const struct request *request) {
   job.stop_reason = NULL;
   job.kill_at = 0;
   job.give_back = request->give;
-  job.log_fd = give_to_owner(open(path_of("jobs/%ld/log", n), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  job.log_fd = open_as_owner(path_of("jobs/%ld/log", n), O_WRONLY | O_CREAT | O_EXCL);
   if (job.log_fd < 0) die("log");
   if (request->give) give_workspace(request->uid, request->gid);
 }
@@ -316,7 +326,7 @@ static void finish_step(const char *rc) {
 static void run_step(long n, long k) {
   if (job.phase == IN_STEP || job.phase == ENDING || (job.phase == BETWEEN_STEPS && n != job.job)) return;
   /* The marker makes a resent id harmless: a step starts at most once. */
-  int marker = give_to_owner(open(path_of("jobs/%ld/%ld/started", n, k), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  int marker = open_as_owner(path_of("jobs/%ld/%ld/started", n, k), O_WRONLY | O_CREAT | O_EXCL);
   if (marker < 0) return;
   close(marker);
   struct request request;
@@ -450,6 +460,16 @@ static int next_timeout(int64_t now) {
   return wait;
 }
 
+/*
+ * `supervisor give-back`, in a container of its own: of a job that was killed with its slot, the workspace of strategy
+ * `copy` still belongs to the job's user, and a daemon without root could not remove it.
+ */
+static void give_back(void) {
+  umask(022);
+  if (stat(CONTROL, &control_owner) < 0) die(CONTROL);
+  give_workspace(control_owner.st_uid, control_owner.st_gid);
+}
+
 static void start(void) {
   if (getpid() != 1) {
     fprintf(stderr, "hearth supervisor: it must be PID 1 of its container\n");
@@ -473,7 +493,11 @@ static void start(void) {
   notify("up\n");
 }
 
-int main(void) {
+int main(int count, char **words) {
+  if (count == 2 && strcmp(words[1], "give-back") == 0) {
+    give_back();
+    return 0;
+  }
   start();
   for (;;) {
     struct pollfd fds[] = {{.fd = ctl_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}, {.fd = job.pipe_read, .events = POLLIN}};
