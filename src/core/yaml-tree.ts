@@ -30,6 +30,10 @@ export interface YamlNode {
   readonly written: string | undefined;
   readonly entries: ReadonlyMap<string, { readonly keyPosition: Position; readonly node: YamlNode }>;
   readonly items: readonly YamlNode[];
+  /** A text as it stands in the file, quotes, escapes and line breaks included; empty for anything else. */
+  readonly raw: string;
+  /** The place so many characters after the beginning of `raw`. */
+  readonly at: (offset: number) => Position;
 }
 
 export interface YamlTrouble {
@@ -50,7 +54,7 @@ export function readYaml(text: string): Result<YamlNode, readonly YamlTrouble[]>
   if (excess) return failed([{ code: 'bad-value', message: excess, position: { line: 1, column: 1 } }]);
   const lines = new LineCounter();
   const document = parseDocument(text, { version: '1.2', uniqueKeys: false, prettyErrors: false, lineCounter: lines });
-  const reader = new Reader(lines);
+  const reader = new Reader(text, lines);
   for (const fault of [...document.errors, ...document.warnings]) {
     reader.report(
       'yaml-syntax',
@@ -85,9 +89,11 @@ class Reader {
   readonly #lines: LineCounter;
   readonly #targets = new Map<Alias, Node>();
   readonly #open = new Set<Node>();
+  readonly #text: string;
   #values = 0;
 
-  constructor(lines: LineCounter) {
+  constructor(text: string, lines: LineCounter) {
+    this.#text = text;
     this.#lines = lines;
   }
 
@@ -116,33 +122,32 @@ class Reader {
 
   read(node: unknown, depth: number): YamlNode {
     const offset = offsetOf(node) ?? 0;
-    const position = this.#position(offset);
-    if (!this.#spend(offset)) return leaf(null, position);
+    if (!this.#spend(offset)) return this.#leaf(null, offset);
     if (depth > MAX_DEPTH) {
       this.report('yaml-syntax', offset, DEPTH_MESSAGE);
-      return leaf(null, position);
+      return this.#leaf(null, offset);
     }
     if (isAlias(node)) return this.#readAlias(node, offset, depth);
-    if (isMap(node)) return this.#enter(node, offset, () => this.#readMap(node, position, depth));
+    if (isMap(node)) return this.#enter(node, offset, () => this.#readMap(node, offset, depth));
     if (isSeq(node)) {
       return this.#enter(node, offset, () => {
         const items = node.items.map((item) => this.read(item, depth + 1));
-        return { value: items.map((item) => item.value), position, written: undefined, entries: new Map(), items };
+        return { ...this.#leaf(null, offset), value: items.map((item) => item.value), items };
       });
     }
-    if (!isScalar(node)) return leaf(null, position);
+    if (!isScalar(node)) return this.#leaf(null, offset);
     const plain = node.type === 'PLAIN' ? node.source : undefined;
-    return { ...leaf(node.value, position), written: plain };
+    return { ...this.#leaf(node.value, offset, node.range?.[1]), written: plain };
   }
 
   #readAlias(alias: Alias, offset: number, depth: number): YamlNode {
     const target = this.#targets.get(alias);
     if (target) return this.read(target, depth + 1);
     this.report('yaml-syntax', offset, `No anchor ${shown(alias.source)} stands before this alias. Define it above.`);
-    return leaf(null, this.#position(offset));
+    return this.#leaf(null, offset);
   }
 
-  #readMap(map: YAMLMap, position: Position, depth: number): YamlNode {
+  #readMap(map: YAMLMap, start: number, depth: number): YamlNode {
     const own: Entries = new Map();
     const merged: Entries = new Map();
     for (const pair of map.items) {
@@ -161,7 +166,7 @@ class Reader {
     }
     for (const [name, entry] of merged) if (!own.has(name)) own.set(name, entry);
     const value: unknown = Object.fromEntries([...own].map(([name, entry]) => [name, entry.node.value]));
-    return { value, position, written: undefined, entries: own, items: [] };
+    return { ...this.#leaf(null, start), value, entries: own };
   }
 
   #key(node: unknown, offset: number): string | undefined {
@@ -206,7 +211,7 @@ class Reader {
   #enter(node: Node, offset: number, read: () => YamlNode): YamlNode {
     if (this.#open.has(node)) {
       this.report('yaml-syntax', offset, 'This anchor contains itself. Remove the alias inside it.');
-      return leaf(null, this.#position(offset));
+      return this.#leaf(null, offset);
     }
     this.#open.add(node);
     const result = read();
@@ -214,14 +219,16 @@ class Reader {
     return result;
   }
 
+  #leaf(value: unknown, start: number, end = start): YamlNode {
+    const at = (offset: number): Position => this.#position(start + offset);
+    const raw = this.#text.slice(start, end);
+    return { value, position: at(0), written: undefined, entries: new Map(), items: [], raw, at };
+  }
+
   #position(offset: number): Position {
     const place = this.#lines.linePos(offset);
     return { line: Math.max(1, place.line), column: Math.max(1, place.col) };
   }
-}
-
-function leaf(value: unknown, position: Position): YamlNode {
-  return { value, position, written: undefined, entries: new Map(), items: [] };
 }
 
 function offsetOf(node: unknown): number | undefined {
