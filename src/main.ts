@@ -55,15 +55,22 @@ program
   .option('--needs', 'also what the named jobs need')
   .option('--only <job>', 'only this job and what it needs (may be repeated)', collect, [])
   .option('--skip <job>', 'without this job and what needs it (may be repeated)', collect, [])
+  .option(
+    '--matrix <axis=value>',
+    'of matrix jobs only the combinations with this value (may be repeated)',
+    collectAxis,
+    {},
+  )
   .option('--pipeline <name>', 'only this pipeline')
   .action(
-    verb((context, jobs: string[], options: { needs?: boolean; only: string[]; skip: string[]; pipeline?: string }) =>
+    verb((context, jobs: string[], options: RunFlags) =>
       run(
         {
           jobs,
           needs: options.needs === true,
           only: options.only,
           skip: options.skip,
+          axes: options.matrix,
           ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
         },
         context,
@@ -172,6 +179,20 @@ function forPipelines({ cwd, json, write }: VerbContext): { cwd: string; json: b
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
+}
+
+interface RunFlags {
+  readonly needs?: boolean;
+  readonly only: string[];
+  readonly skip: string[];
+  readonly matrix: Readonly<Record<string, string>>;
+  readonly pipeline?: string;
+}
+
+function collectAxis(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const [, axis, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (axis === undefined || value === undefined) throw new InvalidArgumentError('Write it as axis=value.');
+  return { ...before, [axis]: value };
 }
 
 function wholeNumber(text: string): number {

@@ -55,7 +55,7 @@ export function createWorker(parts: WorkerParts): Worker {
     const execution = executions.get(job.id);
     if (execution !== undefined) execution.isOver = true;
     if (finish === undefined) return;
-    await store.finishJob(job.id, job.attempt, finish.outcome, finish.evidence, clock.now());
+    await store.finishJob(job.id, job.attempt, finish, clock.now());
     const released = executor.release(claim);
     parts.onChange();
     await released;

@@ -1,7 +1,9 @@
 /** `hearth preview`: what an event would run, level by level. Jobs of one level may run at the same time. */
-import { levelsOf, waitsForOf } from '../core/graph.ts';
+import { expandPipeline } from '../core/expand.ts';
+import { levelsOf } from '../core/graph.ts';
 import type { Pipeline } from '../core/pipeline.ts';
-import { formatProblem } from '../core/problem.ts';
+import { formatProblem, type Problem } from '../core/problem.ts';
+import { success, type Result } from '../core/result.ts';
 import { judgeTrigger } from '../core/trigger.ts';
 import { exits, type ExitCode } from './exit.ts';
 import { findPipelines, NOTHING_FOUND } from './working-tree.ts';
@@ -30,27 +32,34 @@ export async function preview({ cwd, json, out, event, branch }: PreviewArgs): P
     out(json ? JSON.stringify({ pipelines: [], problems: [] }) : NOTHING_FOUND);
     return exits.nothing;
   }
-  const problems = found.flatMap(({ parsed }) => (parsed.ok ? [] : parsed.problem));
-  const pipelines = found.flatMap(({ parsed }) => (parsed.ok ? [previewOf(parsed.value, event, branch)] : []));
+  const previews = found.map(({ parsed }) => (parsed.ok ? previewOf(parsed.value, event, branch) : parsed));
+  const problems = previews.flatMap((one) => (one.ok ? [] : one.problem));
+  const pipelines = previews.flatMap((one) => (one.ok ? [one.value] : []));
   if (json) out(JSON.stringify({ pipelines, problems }));
   else for (const line of [...pipelines.flatMap(linesOf), ...problems.map(formatProblem)]) out(line);
   return problems.length > 0 ? exits.bad : exits.good;
 }
 
-function previewOf(pipeline: Pipeline, eventName: 'push' | 'pull_request', branch: string): Preview {
-  const verdict = judgeTrigger(pipeline.on, {
-    eventName,
-    headRef: `refs/heads/${branch}`,
-    baseRef: eventName === 'push' ? null : branch,
-  });
-  const waitsFor = waitsForOf(pipeline);
+function previewOf(
+  pipeline: Pipeline,
+  eventName: 'push' | 'pull_request',
+  branch: string,
+): Result<Preview, readonly Problem[]> {
+  const baseRef = eventName === 'push' ? null : branch;
+  const verdict = judgeTrigger(pipeline.on, { eventName, headRef: `refs/heads/${branch}`, baseRef });
+  const common = { pipeline: pipeline.name, file: pipeline.file };
+  if (!verdict.wanted) return success({ ...common, wanted: false, why: verdict.why, levels: [] });
+  const github = {
+    ...{ event_name: eventName, event: {}, base_ref: baseRef ?? '', workflow: pipeline.name },
+    ...(eventName === 'push' ? { ref: `refs/heads/${branch}`, ref_name: branch, ref_type: 'branch' } : {}),
+  };
+  const jobs = expandPipeline(pipeline, { contexts: { github, inputs: {} } });
+  if (!jobs.ok) return jobs;
+  const waitsFor = new Map(jobs.value.map((job) => [job.spec.name, job.waitsFor]));
   const levels = levelsOf(waitsFor).map((level) =>
     level.map((name) => ({ name, waits_for: waitsFor.get(name) ?? [] })),
   );
-  const common = { pipeline: pipeline.name, file: pipeline.file };
-  return verdict.wanted
-    ? { ...common, wanted: true, why: null, levels }
-    : { ...common, wanted: false, why: verdict.why, levels: [] };
+  return success({ ...common, wanted: true, why: null, levels });
 }
 
 function linesOf({ pipeline, file, wanted, why, levels }: Preview): readonly string[] {

@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly needs: boolean;
   readonly only: readonly string[];
   readonly skip: readonly string[];
+  /** Values of matrix axes. */
+  readonly axes: Readonly<Record<string, string>>;
   readonly pipeline?: string;
 }
 
@@ -112,14 +114,17 @@ async function planLocal(
     });
   const problems = wanted.flatMap(({ parsed }) => (parsed.ok ? [] : parsed.problem));
   if (problems.length > 0) return failed({ exit: exits.usage, lines: problems.map(formatProblem) });
-  const selection: JobSelection = { names: options.jobs, needs: options.needs, only: options.only, skip: options.skip };
-  const isFiltered = options.jobs.length + options.only.length + options.skip.length > 0;
+  const { jobs: names, needs, only, skip, axes } = options;
+  const selection: JobSelection = { names, needs, only, skip, axes };
+  const isFiltered = names.length + only.length + skip.length + Object.keys(axes).length > 0;
   const runs: PlannedRun[] = [];
   const misses: string[] = [];
   for (const { parsed } of wanted) {
     if (!parsed.ok) continue;
-    const selected = selectJobs(parsed.value, selection);
-    if (selected.ok) runs.push({ ...plannedRun(intake, parsed.value), jobs: selected.value });
+    const planned = plannedRun(intake, parsed.value);
+    if (!planned.ok) return failed({ exit: exits.usage, lines: planned.problem.map(formatProblem) });
+    const selected = selectJobs(planned.value.pipeline, planned.value.jobs, selection);
+    if (selected.ok) runs.push({ ...planned.value, jobs: selected.value });
     else misses.push(...selected.problem.map(formatProblem));
   }
   // Of several pipelines one may well lack the job that was named; only when none has it is that a mistake.
@@ -144,6 +149,7 @@ async function recordIntake(
       eventName: 'manual',
       sha,
       trust: 'T1',
+      event: {},
       repo,
       headRef: ref,
       headRepoId: repo.id,

@@ -1,5 +1,7 @@
 /** The order of a pipeline's jobs: checks it, turns phases into names, and cuts out the part that somebody asked for. */
-import type { JobSpec, Pipeline } from './pipeline.ts';
+import type { Value } from './expression.ts';
+import type { Axes } from './matrix.ts';
+import type { ExpandedJob } from './pipeline.ts';
 import { nearestWord, type Problem, type ProblemCode } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 import { shown } from './shown.ts';
@@ -8,6 +10,8 @@ import { shown } from './shown.ts';
 export interface GraphJob {
   readonly name: string;
   readonly needs: readonly string[] | undefined;
+  /** Those of `needs` that may be absent. */
+  readonly optionalNeeds?: readonly string[];
   readonly phase: string | undefined;
 }
 
@@ -57,6 +61,7 @@ function checkNeed(
   if (need === job.name)
     return [{ code: 'self-need', message: `Job ${shown(job.name)} needs itself. Remove it from its needs.`, ...about }];
   const target = byName.get(need);
+  if (!target && job.optionalNeeds?.includes(need)) return [];
   if (!target) {
     const next = suggest(need, [...byName.keys()]) || 'Add that job or remove the need.';
     return [
@@ -113,10 +118,11 @@ export function waitsForOf(pipeline: {
   readonly jobs: readonly GraphJob[];
 }): ReadonlyMap<string, readonly string[]> {
   const { phases, jobs } = pipeline;
+  const known = new Set(jobs.map((job) => job.name));
   return new Map(
     jobs.map((job) => [
       job.name,
-      job.needs ??
+      job.needs?.filter((need) => known.has(need)) ??
         jobs.filter((other) => phaseIndex(other, phases) < phaseIndex(job, phases)).map((other) => other.name),
     ]),
   );
@@ -138,52 +144,83 @@ export function levelsOf(waitsFor: ReadonlyMap<string, readonly string[]>): read
 }
 
 export interface JobSelection {
-  /** Jobs named by a person; alone, or with what they wait for when `needs` is set. Empty = all. */
+  /**
+   * Jobs named by a person; alone, or with what they wait for when `needs` is set. Empty = all. A key stands for all
+   * combinations of its matrix, here and below.
+   */
   readonly names: readonly string[];
   readonly needs: boolean;
   /** Only these jobs, with what they wait for. */
   readonly only: readonly string[];
   /** Without these jobs, and without those that need them. Phases alone do not drag a job along. */
   readonly skip: readonly string[];
-}
-
-export interface SelectedJob {
-  readonly spec: JobSpec;
-  /** Without jobs that were not selected. */
-  readonly waitsFor: readonly string[];
+  /** Of matrix jobs only the combinations with these values; jobs without any of these axes stay. */
+  readonly axes: Readonly<Record<string, string>>;
 }
 
 /** The part of a pipeline that was asked for, in the order of the file. Names nobody has, and nothing left, are problems. */
 export function selectJobs(
-  pipeline: Pipeline,
+  pipeline: string,
+  jobs: readonly ExpandedJob[],
   selection: JobSelection,
-): Result<readonly SelectedJob[], readonly Problem[]> {
-  const known = pipeline.jobs.map((job) => job.name);
-  const unknown = [...selection.names, ...selection.only, ...selection.skip].filter((name) => !known.includes(name));
-  if (unknown.length > 0)
-    return failed(
-      unknown.map((name) =>
-        problem(
-          `There is no job ${shown(name)} in ${pipeline.name}. ${suggest(name, known)}Its jobs: ${known.join(', ')}.`,
-        ),
+): Result<readonly ExpandedJob[], readonly Problem[]> {
+  const keys = [...new Set(jobs.map(({ spec }) => spec.key))];
+  const named = (name: string): readonly string[] =>
+    jobs.filter(({ spec }) => spec.name === name || spec.key === name).map(({ spec }) => spec.name);
+  const problems = [
+    ...[...selection.names, ...selection.only, ...selection.skip]
+      .filter((name) => named(name).length === 0)
+      .map(
+        (name) => `There is no job ${shown(name)} in ${pipeline}. ${suggest(name, keys)}Its jobs: ${keys.join(', ')}.`,
       ),
-    );
-  const waitsFor = waitsForOf(pipeline);
-  const wanted = new Set(selection.names.length + selection.only.length === 0 ? known : []);
-  for (const name of selection.needs ? closure(selection.names, waitsFor) : selection.names) wanted.add(name);
-  for (const name of closure(selection.only, waitsFor)) wanted.add(name);
+    ...axisFaults(pipeline, jobs, selection.axes),
+  ];
+  if (problems.length > 0) return failed(problems.map(problem));
+  const waitsFor = new Map(jobs.map((job) => [job.spec.name, job.waitsFor]));
+  const [names, only, skip] = [selection.names, selection.only, selection.skip].map((some) => some.flatMap(named));
+  const all = [...waitsFor.keys()];
+  const wanted = new Set(selection.names.length + selection.only.length === 0 ? all : []);
+  for (const name of selection.needs ? closure(names ?? [], waitsFor) : (names ?? [])) wanted.add(name);
+  for (const name of closure(only ?? [], waitsFor)) wanted.add(name);
   const needing = new Map(
-    known.map((name) => [name, pipeline.jobs.filter((job) => job.needs?.includes(name)).map((job) => job.name)]),
+    jobs.map(({ spec: { name, key } }) => [
+      name,
+      jobs
+        .filter(({ spec }) => spec.needs?.includes(key) && !spec.optionalNeeds.includes(key))
+        .map(({ spec }) => spec.name),
+    ]),
   );
-  for (const name of closure(selection.skip, needing)) wanted.delete(name);
+  for (const name of closure(skip ?? [], needing)) wanted.delete(name);
+  for (const { spec } of jobs) if (!hasAxes(spec.axes, selection.axes)) wanted.delete(spec.name);
   if (wanted.size === 0)
-    return failed([
-      problem(`No job of ${pipeline.name} is left to run. Loosen the filters; its jobs: ${known.join(', ')}.`),
-    ]);
-  const jobs = pipeline.jobs.filter((job) => wanted.has(job.name));
+    return failed([problem(`No job of ${pipeline} is left to run. Loosen the filters; its jobs: ${keys.join(', ')}.`)]);
   return success(
-    jobs.map((spec) => ({ spec, waitsFor: (waitsFor.get(spec.name) ?? []).filter((name) => wanted.has(name)) })),
+    jobs
+      .filter(({ spec }) => wanted.has(spec.name))
+      .map((job) => ({ ...job, waitsFor: job.waitsFor.filter((name) => wanted.has(name)) })),
   );
+}
+
+function hasAxes(axes: Axes, wanted: JobSelection['axes']): boolean {
+  const known = Object.entries(wanted).filter(([axis]) => Object.hasOwn(axes, axis));
+  return known.every(([axis, value]) => textOf(axes[axis]) === value);
+}
+
+function axisFaults(pipeline: string, jobs: readonly ExpandedJob[], wanted: JobSelection['axes']): readonly string[] {
+  return Object.entries(wanted).flatMap(([axis, value]) => {
+    const values = new Set(
+      jobs.flatMap(({ spec }) => (Object.hasOwn(spec.axes, axis) ? [textOf(spec.axes[axis])] : [])),
+    );
+    if (values.has(value)) return [];
+    if (values.size === 0) return [`No job of ${pipeline} has an axis ${shown(axis)}.`];
+    return [
+      `The axis ${shown(axis)} of ${pipeline} has no value ${shown(value)}. It has ${[...values].map(shown).join(', ')}.`,
+    ];
+  });
+}
+
+function textOf(value: Value | undefined): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 /** The names and all that can be reached from them. */

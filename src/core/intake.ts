@@ -1,3 +1,4 @@
+import type { Value } from './expression.ts';
 import type { EventName, RepoRef, TrustClass } from './run.ts';
 
 /** One HTTP request from the forge, as it was received and verified. Kept whole for replay until its runs are final. */
@@ -22,6 +23,8 @@ export type IntakeRequest =
       readonly eventName: EventName;
       readonly sha: string;
       readonly trust: TrustClass;
+      /** For expressions. */
+      readonly event: Value;
     } & Target)
   /** The pull request was closed or the branch deleted: its live runs are over. */
   | ({ readonly kind: 'gone'; readonly eventName: EventName; readonly because: string } & Target);

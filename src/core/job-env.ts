@@ -1,7 +1,7 @@
 /** The environment that a step's process gets: the image's, then ours, then the pipeline's, then what steps added. */
 import { mayAssign, parseAssignments, parsePaths } from './command-files.ts';
 import type { Job } from './job.ts';
-import type { StepSpec } from './pipeline.ts';
+import type { JobSpec } from './pipeline.ts';
 import { fullName, type Run, type RunContext } from './run.ts';
 
 const JOB_FILES = '/.hearth/job';
@@ -11,7 +11,10 @@ export interface StepEnvInputs {
   readonly run: Run;
   readonly context: RunContext;
   readonly job: Job;
-  readonly step: StepSpec;
+  /** Of pipeline and job, filled in. */
+  readonly jobEnv: Readonly<Record<string, string>>;
+  /** Of the step, filled in. */
+  readonly stepEnv: Readonly<Record<string, string>>;
   /** `NAME=value` lines of the image. */
   readonly imageEnv: readonly string[];
   readonly home: string;
@@ -20,7 +23,7 @@ export interface StepEnvInputs {
 }
 
 export function stepEnv(inputs: StepEnvInputs): Readonly<Record<string, string>> {
-  const { run, context, job, step, imageEnv, earlier } = inputs;
+  const { run, context, job, imageEnv, earlier } = inputs;
   const image = Object.fromEntries(imageEnv.map((line) => splitOnce(line)));
   const added: Record<string, string> = {};
   let path = image['PATH'] ?? DEFAULT_PATH;
@@ -33,10 +36,15 @@ export function stepEnv(inputs: StepEnvInputs): Readonly<Record<string, string>>
     ...image,
     PATH: path,
     ...builtIn(run, context, job),
-    ...job.spec.env,
+    ...inputs.jobEnv,
     ...added,
-    ...step.env,
+    ...inputs.stepEnv,
   };
+}
+
+/** The variables that pipeline and job give; `render` fills in their expressions. */
+export function jobEnv(spec: JobSpec, render: (text: string) => string): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(spec.env).map(([name, text]) => [name, render(text)]));
 }
 
 function builtIn(run: Run, context: RunContext, job: Job): Record<string, string> {
@@ -52,7 +60,7 @@ function builtIn(run: Run, context: RunContext, job: Job): Record<string, string
     GITHUB_ENV: `${JOB_FILES}/env`,
     GITHUB_EVENT_NAME: run.eventName,
     GITHUB_HEAD_REF: context.headRef ?? '',
-    GITHUB_JOB: job.name,
+    GITHUB_JOB: job.spec.key,
     GITHUB_OUTPUT: `${JOB_FILES}/output`,
     GITHUB_PATH: `${JOB_FILES}/path`,
     GITHUB_REF: run.ref,

@@ -11,7 +11,7 @@ export type JobState = 'waiting' | 'queued' | 'running' | 'finished';
 export interface Job {
   readonly id: JobId;
   readonly runId: RunId;
-  /** Unique in its run; the key in the pipeline file. */
+  /** Unique in its run; see `JobSpec.name`. */
   readonly name: string;
   readonly spec: JobSpec;
   /** Every job this one waits for, phases already turned into names. */
@@ -19,10 +19,14 @@ export interface Job {
   readonly state: JobState;
   readonly outcome: Outcome | null;
   readonly evidence: Evidence | null;
+  /** For the jobs that need this one; empty until it is over. */
+  readonly outputs: Readonly<Record<string, string>>;
   /** 0 before the first claim; grows by one with each. Late writers of an older attempt are refused. */
   readonly attempt: number;
   readonly worker: WorkerId | null;
   readonly leaseUntil: Date | null;
+  /** Set when this job alone is to end early; its worker then stops it, and it takes this outcome. First cause wins. */
+  readonly ending: Outcome | null;
   readonly timings: JobTimings;
 }
 

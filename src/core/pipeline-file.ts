@@ -2,16 +2,18 @@
 import { normalPath, normalVolumePath } from './pipeline-paths.ts';
 import {
   DEFAULT_SHM_BYTES,
-  DEFAULT_TIMEOUT_MS,
+  DEFAULT_TIMEOUT_MINUTES,
   type BranchFilter,
   type CacheSpec,
-  type JobSpec,
+  type JobTemplate,
   type Pipeline,
   type Sidecar,
   type StepSpec,
+  type Strategy,
   type Triggers,
 } from './pipeline.ts';
-import { nodeAt, problemsOfIssues } from './pipeline-issues.ts';
+import { problemsOfExpressions } from './expression-places.ts';
+import { keyPosition, nodeAt, problemsOfIssues } from './pipeline-issues.ts';
 import { problemsOfRules } from './pipeline-rules.ts';
 import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } from './pipeline-schema.ts';
 import type { Problem } from './problem.ts';
@@ -48,10 +50,15 @@ export function parsePipeline(text: string, file: string): Result<Pipeline, read
     ]);
   }
   const checked = pipelineSchema.safeParse(root.value);
-  const problems = [
+  const expressions = problemsOfExpressions(root, file);
+  // A misplaced expression breaks other rules as well, which nobody needs to be told.
+  const isExpression = ({ position }: Problem): boolean =>
+    expressions.some((one) => one.position?.line === position?.line && one.position?.column === position?.column);
+  const others = [
     ...(checked.success ? [] : problemsOfIssues(checked.error.issues, root, file)),
     ...problemsOfRules(root, file),
   ];
+  const problems = [...others.filter((problem) => !isExpression(problem)), ...expressions];
   const name = nameIn(root.value) ?? stemOf(file);
   if (!SAFE_STEM.test(name) && nameIn(root.value) === undefined) {
     const message = `The file name gives no usable pipeline name. Add "name:" at the top of the file, or rename the file.`;
@@ -89,7 +96,7 @@ function inOrder(problems: readonly Problem[]): readonly Problem[] {
 }
 
 function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: string): Pipeline {
-  const env = envAt(root, ['env']);
+  const common = { env: envAt(root, ['env']), defaults: input.defaults?.run };
   return {
     name,
     file,
@@ -97,10 +104,11 @@ function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: st
     sidecar: sidecarOf(input.sidecar),
     phases: input.phases ?? [],
     caches: Object.fromEntries(Object.entries(input.cache ?? {}).map(([cache, spec]) => [cache, cacheOf(spec)])),
+    vars: envAt(root, ['vars']),
     // Not Object.keys: it moves names that are numbers to the front.
     jobs: [...(nodeAt(root, ['jobs'])?.entries.keys() ?? [])].flatMap((job) => {
       const spec = input.jobs[job];
-      return spec ? [jobOf(job, spec, root, env)] : [];
+      return spec ? [jobOf(job, spec, root, common)] : [];
     }),
   };
 }
@@ -133,31 +141,72 @@ function cacheOf(input: CacheInput): CacheSpec {
   return { kind: 'layer', key: listOf(key).map(normalPath), paths: listOf(paths).map(normalPath), install };
 }
 
-function jobOf(name: string, input: JobInput, root: YamlNode, env: Readonly<Record<string, string>>): JobSpec {
+/** What the file says for all jobs. */
+interface Common {
+  readonly env: Readonly<Record<string, string>>;
+  readonly defaults: Defaults;
+}
+
+type Defaults = NonNullable<PipelineInput['defaults']>['run'];
+
+function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): JobTemplate {
   const path = ['jobs', name];
   const steps = input.steps ?? [{ run: input.run ?? '' }];
+  const needs = listOf(input.needs ?? []).map((need) =>
+    typeof need === 'string' ? { job: need, optional: false } : { job: need.job, optional: need.optional ?? false },
+  );
+  const defaults = { ...common.defaults, ...input.defaults?.run };
   return {
     name,
     title: input.name ?? name,
-    needs: input.needs === undefined ? undefined : unique(listOf(input.needs)),
+    position: keyPosition(root, path),
+    strategy: input.strategy === undefined ? null : strategyOf(input.strategy),
+    condition: conditionOf(input.if),
+    needs: input.needs === undefined ? undefined : unique(needs.map(({ job }) => job)),
+    optionalNeeds: unique(needs.filter(({ optional }) => optional).map(({ job }) => job)),
     phase: input.phase,
-    steps: steps.map((step, index) => stepOf(step, envAt(root, [...path, 'steps', index, 'env']))),
-    env: { ...env, ...envAt(root, [...path, 'env']) },
-    timeoutMs:
-      input['timeout-minutes'] === undefined
-        ? DEFAULT_TIMEOUT_MS
-        : Math.max(1, Math.round(input['timeout-minutes'] * 60_000)),
+    steps: steps.map((step, index) => stepOf(step, envAt(root, [...path, 'steps', index, 'env']), defaults)),
+    env: { ...common.env, ...envAt(root, [...path, 'env']) },
+    timeoutMinutes: input['timeout-minutes'] ?? DEFAULT_TIMEOUT_MINUTES,
     continueOnError: input['continue-on-error'] ?? false,
     caches: unique(listOf(input.cache ?? [])),
+    outputs: envAt(root, [...path, 'outputs']),
   };
 }
 
-function stepOf(input: NonNullable<JobInput['steps']>[number], env: Readonly<Record<string, string>>): StepSpec {
+function strategyOf(input: NonNullable<JobInput['strategy']>): Strategy {
+  const { matrix } = input;
+  const limits = { failFast: input['fail-fast'] ?? true, maxParallel: input['max-parallel'] ?? null };
+  if (typeof matrix === 'string') return { matrix, ...limits };
+  const { include = [], exclude = [], ...axes } = matrix;
+  // The data is what YAML gave, so every value in it is one.
+  type Parts = Exclude<Strategy['matrix'], string>;
   return {
-    name: input.name ?? firstLine(input.run),
+    matrix: { axes: axes as Parts['axes'], include: include as Parts['include'], exclude: exclude as Parts['exclude'] },
+    ...limits,
+  };
+}
+
+/** `if: true` is a condition as well. */
+function conditionOf(input: string | boolean | undefined): string | null {
+  return input === undefined ? null : String(input);
+}
+
+function stepOf(
+  input: NonNullable<JobInput['steps']>[number],
+  env: Readonly<Record<string, string>>,
+  defaults: Defaults,
+): StepSpec {
+  return {
+    id: input.id ?? null,
+    name: input.name ?? null,
+    condition: conditionOf(input.if),
     run: input.run,
     env,
-    workingDirectory: normalPath(input['working-directory'] ?? '.'),
+    workingDirectory: normalPath(input['working-directory'] ?? defaults?.['working-directory'] ?? '.'),
+    shell: input.shell ?? defaults?.shell ?? null,
+    timeoutMinutes: input['timeout-minutes'] ?? null,
+    continueOnError: input['continue-on-error'] ?? false,
   };
 }
 
@@ -169,17 +218,8 @@ function envAt(root: YamlNode, path: readonly PropertyKey[]): Readonly<Record<st
   );
 }
 
-const STEP_NAME_LENGTH = 80;
-
 function textOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
-}
-
-function firstLine(script: string): string {
-  const text = script.split('\n').find((one) => one.trim() !== '') ?? '';
-  // By characters, so that none is cut in two.
-  const line = Array.from(text.replace(/\p{Cc}/gu, ' ').trim());
-  return line.length <= STEP_NAME_LENGTH ? line.join('') : `${line.slice(0, STEP_NAME_LENGTH - 1).join('')}…`;
 }
 
 function listOf<T>(value: T | readonly T[]): readonly T[] {

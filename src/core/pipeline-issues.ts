@@ -1,6 +1,7 @@
 /** What the schema found → problems with a place and a next step. */
 import type { z } from 'zod';
 import { keysOf } from './pipeline-schema.ts';
+import { NO_EXPRESSION } from './schema-values.ts';
 import { nearestWord, type Position, type Problem, type ProblemCode } from './problem.ts';
 import { shown } from './shown.ts';
 import type { YamlNode } from './yaml-tree.ts';
@@ -53,6 +54,7 @@ function problemsOf(issue: z.core.$ZodIssue, above: Path, root: YamlNode, file: 
 
 /** Whether the issue is about what the person wrote, and not only "this is none of the other forms". */
 function isTelling(issue: z.core.$ZodIssue, node: YamlNode | undefined): boolean {
+  if (issue.message === NO_EXPRESSION) return false;
   if (issue.path.length > 0 || issue.code === 'unrecognized_keys' || issue.code === 'too_small') return true;
   return typeof node?.value === 'string' && issue.code !== 'invalid_type';
 }
@@ -72,8 +74,12 @@ function levelOf(path: Path): { readonly known: readonly string[]; readonly late
   if (first === 'on') return path.length === 1 ? keysOf.on : keysOf.filter;
   if (first === 'sidecar') return path.length === 1 ? keysOf.sidecar : keysOf.build;
   if (first === 'cache') return keysOf.cache;
-  if (first === 'jobs') return third === 'steps' ? keysOf.step : keysOf.job;
-  return keysOf.top;
+  if (first === 'defaults') return path.length === 1 ? keysOf.defaults : keysOf.defaultsRun;
+  if (first !== 'jobs') return keysOf.top;
+  if (third === 'defaults') return path.length === 3 ? keysOf.defaults : keysOf.defaultsRun;
+  if (third === 'steps') return keysOf.step;
+  if (third === 'strategy') return keysOf.strategy;
+  return third === 'needs' ? keysOf.need : keysOf.job;
 }
 
 function missingKey(path: Path): string {

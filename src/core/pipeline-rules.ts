@@ -145,7 +145,8 @@ function checkOrder(root: YamlNode, report: Report): void {
     phases.map((phase) => phase.text),
   )) {
     const path = ['jobs', trouble.job];
-    const needs = textsAt(root, [...path, 'needs']);
+    const job = nodeAt(root, path);
+    const needs = job === undefined ? [] : needsOf(job);
     const place =
       trouble.need === undefined ? nodeAt(root, [...path, 'phase']) : needs.find((need) => need.text === trouble.need);
     report(trouble.code, trouble.message, place?.position ?? keyPosition(root, path));
@@ -156,9 +157,21 @@ function graphJob(name: string, node: YamlNode): GraphJob {
   const phase = node.entries.get('phase')?.node.value;
   return {
     name,
-    needs: node.entries.has('needs') ? textsAt(node, ['needs']).map((need) => need.text) : undefined,
+    needs: node.entries.has('needs') ? needsOf(node).map((need) => need.text) : undefined,
+    optionalNeeds: needsOf(node).flatMap((need) => (need.isOptional ? [need.text] : [])),
     phase: typeof phase === 'string' ? phase : undefined,
   };
+}
+
+/** `a`, `[a, b]` or `[{job: a, optional: true}]`. */
+function needsOf(job: YamlNode) {
+  const node = job.entries.get('needs')?.node;
+  const entries = node === undefined ? [] : Array.isArray(node.value) ? node.items : [node];
+  return entries.flatMap((entry) => {
+    const name = isMapping(entry) ? entry.entries.get('job')?.node : entry;
+    const isOptional = entry.entries.get('optional')?.node.value === true;
+    return typeof name?.value === 'string' ? [{ text: name.value, position: name.position, isOptional }] : [];
+  });
 }
 
 function mappingAt(root: YamlNode, path: readonly string[]): YamlNode | undefined {

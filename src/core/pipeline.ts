@@ -1,3 +1,7 @@
+import type { Value } from './expression.ts';
+import type { Axes } from './matrix.ts';
+import type { Position } from './problem.ts';
+
 /**
  * The pipeline as the rest of Hearth sees it: checked, with defaults filled in, names resolved.
  * `pipeline-file.ts` makes it from text; nothing else may.
@@ -10,8 +14,10 @@ export interface Pipeline {
   readonly sidecar: Sidecar;
   readonly phases: readonly string[];
   readonly caches: Readonly<Record<string, CacheSpec>>;
+  /** The `vars` context. */
+  readonly vars: Readonly<Record<string, string>>;
   /** In the order of the file. */
-  readonly jobs: readonly JobSpec[];
+  readonly jobs: readonly JobTemplate[];
 }
 
 export interface Triggers {
@@ -48,33 +54,98 @@ export type CacheSpec =
   /** A named volume that jobs write to, kept between runs, at an absolute path inside the container. */
   | { readonly kind: 'volume'; readonly path: string };
 
+/** A job as the file says it. Texts marked "template" may hold expressions; `expand.ts` turns it into the jobs of a run. */
+export interface JobTemplate extends Omit<JobSpec, 'key' | 'axes' | 'group' | 'timeoutMs' | 'continueOnError'> {
+  readonly timeoutMinutes: number | Template;
+  readonly continueOnError: boolean | Template;
+  readonly strategy: Strategy | null;
+  /** Of the job's key in the file. */
+  readonly position: Position;
+}
+
+export interface Strategy {
+  readonly matrix: MatrixTemplate | Template;
+  readonly failFast: boolean | Template;
+  /** null = as many as there are slots. */
+  readonly maxParallel: number | Template | null;
+}
+
+/** A list that is a template is an expression that gives one. */
+export interface MatrixTemplate {
+  readonly axes: Readonly<Record<string, readonly Value[] | Template>>;
+  readonly include: readonly Axes[] | Template;
+  readonly exclude: readonly Axes[] | Template;
+}
+
+/** Text that may hold `${{ }}` expressions. */
+export type Template = string;
+
 export interface JobSpec {
-  /** Unique in the pipeline: the key in the file. */
+  /** Unique in the run: the key in the file, with the values of its axes where it has a matrix: `test (18, linux)`. */
   readonly name: string;
-  /** What people see; the key unless the file gives a `name`. */
+  /** The key in the file, which all combinations of a matrix share. */
+  readonly key: string;
+  /** What people see; the name unless the file gives a `name`. */
   readonly title: string;
-  /** undefined = phases order this job; a list (also an empty one) = only these. */
+  /** Its combination of the matrix; empty without one. */
+  readonly axes: Axes;
+  /** Its place among the combinations; null without a matrix. */
+  readonly group: JobGroup | null;
+  /** `if`, evaluated once its needs are over; null = `success()`. */
+  readonly condition: string | null;
+  /** Keys. undefined = phases order this job; a list (also an empty one) = only these. */
   readonly needs: readonly string[] | undefined;
+  /** Those of `needs` that may be absent from the file or from the run. */
+  readonly optionalNeeds: readonly string[];
   readonly phase: string | undefined;
   readonly steps: readonly StepSpec[];
-  /** Pipeline env and job env merged. */
-  readonly env: Readonly<Record<string, string>>;
+  /** Pipeline env and job env merged; templates, evaluated when the job starts. */
+  readonly env: Readonly<Record<string, Template>>;
   readonly timeoutMs: number;
   readonly continueOnError: boolean;
   /** Names of `Pipeline.caches`. */
   readonly caches: readonly string[];
+  /** What the job tells those that need it; templates, evaluated after its last step. */
+  readonly outputs: Readonly<Record<string, Template>>;
+}
+
+/** A job of a run, before the run is made. */
+export interface ExpandedJob {
+  readonly spec: JobSpec;
+  /** Names of jobs of the run, phases and keys of matrix jobs turned into them. */
+  readonly waitsFor: readonly string[];
+}
+
+export interface JobGroup {
+  /** From 0. */
+  readonly index: number;
+  readonly total: number;
+  /** The others end when one fails. */
+  readonly failFast: boolean;
+  /** Most that run at once; null = as many as there are slots. */
+  readonly maxParallel: number | null;
 }
 
 export interface StepSpec {
-  readonly name: string;
-  readonly run: string;
-  readonly env: Readonly<Record<string, string>>;
+  /** For `steps.<id>`; null without one. */
+  readonly id: string | null;
+  /** null = the first line of its script. */
+  readonly name: Template | null;
+  /** null = `success()`. */
+  readonly condition: string | null;
+  readonly run: Template;
+  readonly env: Readonly<Record<string, Template>>;
   /** Relative to the workspace. */
-  readonly workingDirectory: string;
+  readonly workingDirectory: Template;
+  /** `bash`, `sh`, `python` or a command with `{0}` in the place of the script; null = bash or sh, whichever there is. */
+  readonly shell: string | null;
+  /** null = only the job's. */
+  readonly timeoutMinutes: number | Template | null;
+  readonly continueOnError: boolean | Template;
 }
 
 /** Stands where a run has no pipeline (none at that commit, commit not there). No file can give this name. */
 export const NO_PIPELINE = '(none)';
 
-export const DEFAULT_TIMEOUT_MS = 30 * 60_000;
+export const DEFAULT_TIMEOUT_MINUTES = 30;
 export const DEFAULT_SHM_BYTES = 2 * 1024 ** 3;

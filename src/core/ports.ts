@@ -3,6 +3,7 @@
  * for whole outside systems. Each comment says when a method is called, how often, and whether it may be repeated.
  */
 import type { CommitStatus } from './commit-status.ts';
+import type { Value } from './expression.ts';
 import type { Delivery, Intake, IntakeRequest } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
@@ -71,7 +72,7 @@ export interface Store {
    * The attempt is over. Refused (false) when the job is finished already or on another attempt, so a second call is
    * harmless. A success without evidence is a bug and throws. Updates the run and the desired statuses.
    */
-  finishJob(job: JobId, attempt: number, outcome: Outcome, evidence: Evidence | null, at: Date): Promise<boolean>;
+  finishJob(job: JobId, attempt: number, finish: Finish, at: Date): Promise<boolean>;
   /** Asks a run, or one job of it, to end. What is not running ends at once; the scheduler stops the rest. */
   cancel(run: RunId, job: string | null, outcome: Outcome, at: Date): Promise<'cancelled' | 'finished' | 'unknown'>;
 
@@ -133,6 +134,8 @@ export interface Claim {
   readonly job: Job;
   readonly run: Run;
   readonly context: RunContext;
+  /** The `needs` context of its expressions. */
+  readonly needs: Value;
   /** Set when the attempt must be stopped; the outcome it will then take. */
   readonly stop: Outcome | null;
 }
@@ -204,6 +207,8 @@ export interface ExecutionSignals {
 export interface Finish {
   readonly outcome: Outcome;
   readonly evidence: Evidence | null;
+  /** Of a job that got to its end; empty otherwise. */
+  readonly outputs: Readonly<Record<string, string>>;
 }
 
 /** Where commit statuses go. */

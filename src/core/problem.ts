@@ -14,6 +14,8 @@ export const problemCodes = {
   'need-later-phase': 'A job needs a job of a later phase.',
   'unknown-phase': 'A job names a phase that the file does not list.',
   'unknown-cache': 'A job names a cache that the file does not define.',
+  'bad-expression': 'An expression that is wrong, or stands where none may.',
+  'bad-matrix': 'A matrix that gives no combination, or more than 256.',
   'empty-pipeline': 'A pipeline without any job.',
   'duplicate-pipeline': 'Two files of one commit give the same pipeline name.',
   'missing-setting': 'A required setting is absent.',

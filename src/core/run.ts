@@ -1,3 +1,4 @@
+import type { Value } from './expression.ts';
 import type { Job, RunId } from './job.ts';
 import { lets, succeeded, type Outcome } from './outcome.ts';
 import type { Sidecar, CacheSpec } from './pipeline.ts';
@@ -54,6 +55,12 @@ export interface RunContext {
   readonly headRef: string | null;
   readonly baseRef: string | null;
   readonly actor: string;
+  /** `github.event`: see event.ts. */
+  readonly event: Value;
+  /** `inputs` of a run that was asked for by hand. */
+  readonly inputs: Readonly<Record<string, Value>>;
+  /** `vars` of the pipeline file. */
+  readonly vars: Readonly<Record<string, string>>;
 }
 
 /**

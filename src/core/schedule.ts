@@ -3,14 +3,17 @@
  * The scheduler loop applies the decisions and asks again until there are none.
  */
 import type { Job, JobId, WorkerId } from './job.ts';
-import { error, lets, succeeded, type Outcome } from './outcome.ts';
+import { jobValues, needsContext, statusOfNeeds } from './contexts.ts';
+import { usesStatus } from './expression-syntax.ts';
+import { ExpressionFailure, evaluateCondition } from './expression.ts';
+import { error, lets, type Outcome } from './outcome.ts';
 import { unreachable } from './result.ts';
-import type { Run } from './run.ts';
+import type { Run, RunContext } from './run.ts';
 
 /** All unfinished runs with all their jobs, and all workers, read in one transaction. */
 export interface Snapshot {
   /** Oldest first. */
-  readonly runs: readonly { readonly run: Run; readonly jobs: readonly Job[] }[];
+  readonly runs: readonly { readonly run: Run; readonly context: RunContext; readonly jobs: readonly Job[] }[];
   readonly workers: readonly { readonly id: WorkerId; readonly slots: number; readonly leaseUntil: Date }[];
 }
 
@@ -19,6 +22,8 @@ export type Decision = { readonly job: JobId; readonly attempt: number } & (
   | { readonly action: 'claim'; readonly worker: WorkerId; readonly leaseUntil: Date }
   /** Ends a job without running it: skipped, cancelled, or lost with its worker. */
   | { readonly action: 'finish'; readonly outcome: Outcome }
+  /** Ends a running job early; its worker stops it. */
+  | { readonly action: 'stop'; readonly outcome: Outcome }
 );
 
 /** At most one decision per job; a skip travels one edge per call; older runs first, then the order of the file. */
@@ -26,10 +31,16 @@ export function decide(snapshot: Snapshot, now: Date, leaseMs: number): readonly
   const free = freeSlots(snapshot, now);
   const leaseUntil = new Date(now.getTime() + leaseMs);
   const decisions: Decision[] = [];
-  for (const { run, jobs } of snapshot.runs) {
+  for (const { run, context, jobs } of snapshot.runs) {
     const byName = new Map(jobs.map((job) => [job.name, job]));
+    const groups = Map.groupBy(jobs, (job) => job.spec.key);
     for (const job of jobs) {
-      const decision = decideJob(run, job, byName, now, () => takeSlot(free, leaseUntil));
+      const group = groups.get(job.spec.key) ?? [];
+      const decision =
+        endWithGroup(job, group) ??
+        decideJob({ run, context, jobs, byName, job, now }, () =>
+          hasRoom(job, group, decisions) ? takeSlot(free, leaseUntil) : undefined,
+        );
       if (decision) decisions.push({ job: job.id, attempt: job.attempt, ...decision });
     }
   }
@@ -38,16 +49,20 @@ export function decide(snapshot: Snapshot, now: Date, leaseMs: number): readonly
 
 type JobDecision = Decision extends infer D ? (D extends Decision ? Omit<D, 'job' | 'attempt'> : never) : never;
 
-function decideJob(
-  run: Run,
-  job: Job,
-  byName: ReadonlyMap<string, Job>,
-  now: Date,
-  claim: () => JobDecision | undefined,
-): JobDecision | undefined {
+interface JobInRun {
+  readonly run: Run;
+  readonly context: RunContext;
+  readonly jobs: readonly Job[];
+  readonly byName: ReadonlyMap<string, Job>;
+  readonly job: Job;
+  readonly now: Date;
+}
+
+function decideJob(of: JobInRun, claim: () => JobDecision | undefined): JobDecision | undefined {
+  const { run, job, now } = of;
   switch (job.state) {
     case 'waiting':
-      return run.ending ? { action: 'finish', outcome: run.ending } : settleNeeds(job, byName);
+      return run.ending ? { action: 'finish', outcome: run.ending } : settleNeeds(of);
     case 'queued':
       if (run.ending) return { action: 'finish', outcome: run.ending };
       return run.trust === 'T4' ? undefined : claim();
@@ -62,19 +77,79 @@ function decideJob(
   }
 }
 
-/** Skips as soon as one need cannot be met any more; queues once all are met. */
-function settleNeeds(job: Job, byName: ReadonlyMap<string, Job>): JobDecision | undefined {
-  const needs = job.waitsFor.map((name) => byName.get(name));
-  const broken = needs.find((need) => need?.state === 'finished' && !isMet(need));
-  if (broken) {
-    const message = `not run: ${broken.name} ${broken.outcome?.result === 'skipped' ? 'was skipped' : 'did not succeed'}`;
-    return { action: 'finish', outcome: { result: 'skipped', reason: 'need_failed', message } };
-  }
-  return needs.every((need) => need !== undefined && isMet(need)) ? { action: 'queue' } : undefined;
+/** `fail-fast`: the other combinations of a matrix end when one fails and nothing tolerates that. */
+function endWithGroup(job: Job, group: readonly Job[]): JobDecision | undefined {
+  if (job.spec.group?.failFast !== true || job.state === 'finished' || job.ending !== null) return undefined;
+  const cause = group.find(
+    ({ outcome, spec }) => outcome !== null && isFailure(outcome) && !lets(outcome, spec.continueOnError),
+  );
+  if (cause === undefined) return undefined;
+  const outcome: Outcome = {
+    result: 'cancelled',
+    reason: 'cancelled_by',
+    message: `cancelled: ${cause.name} failed (fail-fast)`,
+  };
+  return { action: job.state === 'running' ? 'stop' : 'finish', outcome };
 }
 
-function isMet(need: Job): boolean {
-  return need.outcome !== null && (succeeded(need.outcome) || lets(need.outcome, need.spec.continueOnError));
+function isFailure({ result }: Outcome): boolean {
+  return result === 'failure' || result === 'error';
+}
+
+/** `max-parallel` of a matrix. */
+function hasRoom(job: Job, group: readonly Job[], decisions: readonly Decision[]): boolean {
+  const most = job.spec.group?.maxParallel ?? null;
+  if (most === null) return true;
+  const claimed = new Set(decisions.flatMap((one) => (one.action === 'claim' ? [one.job] : [])));
+  return group.filter((one) => one.state === 'running' || claimed.has(one.id)).length < most;
+}
+
+/**
+ * Queues a job once its needs are met, and skips it as soon as one cannot be met any more. A condition is looked at once
+ * all needs are over; one that names a status function decides alone.
+ */
+function settleNeeds(of: JobInRun): JobDecision | undefined {
+  const { job, byName } = of;
+  const needs = job.waitsFor.map((name) => byName.get(name));
+  const { condition } = job.spec;
+  const asksItself = condition !== null && usesStatus(condition);
+  const broken = needs.find((need) => need?.state === 'finished' && !isMet(need, job));
+  if (broken && !asksItself) return { action: 'finish', outcome: notRunAfter(broken, needs, job) };
+  const over = needs.flatMap((need) => (need?.state === 'finished' ? [need] : []));
+  if (over.length < needs.length) return undefined;
+  return condition === null ? { action: 'queue' } : judgeCondition(of, condition, over);
+}
+
+function judgeCondition({ run, context, jobs, job }: JobInRun, condition: string, over: readonly Job[]): JobDecision {
+  const values = jobValues(run, context, job, needsContext(job, jobs));
+  try {
+    const status = statusOfNeeds(over, (need) => isMet(need, job));
+    if (evaluateCondition(condition, { ...values, status })) return { action: 'queue' };
+    const outcome: Outcome = { result: 'skipped', reason: 'condition', message: `if: ${condition.trim()}` };
+    return { action: 'finish', outcome };
+  } catch (cause) {
+    if (!(cause instanceof ExpressionFailure)) throw cause;
+    return { action: 'finish', outcome: error('config', `if: ${cause.message}`) };
+  }
+}
+
+/** What did not run because of its own condition is no failure, and neither is what needed it. */
+function notRunAfter(broken: Job, needs: readonly (Job | undefined)[], job: Job): Outcome {
+  const failed = needs.find((need) => need?.state === 'finished' && !isMet(need, job) && !isLeftOut(need));
+  if (failed === undefined) return { result: 'skipped', reason: 'condition', message: `${broken.name} was skipped` };
+  const why = failed.outcome?.result === 'skipped' ? 'was not run' : 'did not succeed';
+  return { result: 'skipped', reason: 'need_failed', message: `not run: ${failed.name} ${why}` };
+}
+
+/** What a condition left out counts as met for phases and for optional needs, which ask only that nothing failed. */
+function isMet(need: Job, job: Job): boolean {
+  if (need.outcome === null) return false;
+  const mayBeLeftOut = job.spec.needs === undefined || job.spec.optionalNeeds.includes(need.spec.key);
+  return lets(need.outcome, need.spec.continueOnError) || (mayBeLeftOut && isLeftOut(need));
+}
+
+function isLeftOut({ outcome }: Job): boolean {
+  return outcome?.result === 'skipped' && outcome.reason === 'condition';
 }
 
 interface FreeSlots {

@@ -1,10 +1,12 @@
 /** Dependency layers of a job: found under their key, or built by running the cache's install command in a slot. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stepEnv } from '../core/job-env.ts';
+import type { Job } from '../core/job.ts';
 import { error, type Outcome } from '../core/outcome.ts';
+import type { StepSpec } from '../core/pipeline.ts';
 import type { Claim, Clock, ExecutionSignals } from '../core/ports.ts';
 import { Ended } from './ended.ts';
+import { jobSteps } from './job-steps.ts';
 import type { HeldLayer, Layers } from './layers.ts';
 import type { Prepared, WantedLayer } from './preparation.ts';
 import type { Masker } from './raw-log.ts';
@@ -118,34 +120,20 @@ async function install(
   n: number,
   say: (text: string) => void,
 ): Promise<void> {
-  const step = { name: `install ${wanted.name}`, run: wanted.cache.install, env: {}, workingDirectory: '.' };
   const user = parts.user();
-  const last = await runSteps({
+  const { home, ...limits } = { ...user, graceMs: parts.graceMs, logBytes: parts.logBytes };
+  const steps = jobSteps(
+    { run, context, needs: {}, job: installJob(job, wanted), imageEnv: slot.record.spec.imageEnv, home },
+    limits,
+  );
+  await runSteps({
     slot,
     n,
-    steps: [step],
+    specs: installJob(job, wanted).spec.steps,
+    steps,
     timeoutMs: job.spec.timeoutMs,
     graceMs: parts.graceMs,
     monotonicMs: () => parts.clock.monotonicMs(),
-    requestOf: (_step, earlier, leftMs) => ({
-      timeoutMs: leftMs,
-      graceMs: parts.graceMs,
-      logBytes: parts.logBytes,
-      ...user,
-      workingDirectory: '/work',
-      banner: '',
-      script: step.run,
-      // The key does not know the job's own environment, so the layer may not depend on it either.
-      env: stepEnv({
-        run,
-        context,
-        job: { ...job, spec: { ...job.spec, env: {} } },
-        step,
-        imageEnv: slot.record.spec.imageEnv,
-        home: user.home,
-        earlier,
-      }),
-    }),
     started: () => undefined,
     stop: signals.stop,
     detach: signals.detach,
@@ -153,13 +141,27 @@ async function install(
   await endJob(slot, n, signals.detach);
   await copyOutput(join(jobDirectory(slot.directory, n), 'log'), parts.masker(), say);
   if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
-  if (last.end.kind === 'timeout') {
-    throw new Ended({ result: 'failure', reason: 'timeout', message: `${step.name}: timed out` });
+  const [last] = steps.ran;
+  if (last === undefined || last.end.kind === 'timeout') {
+    throw new Ended({ result: 'failure', reason: 'timeout', message: `${nameOf(wanted)}: timed out` });
   }
   if (last.end.kind !== 'exit' || last.end.code !== 0) {
     const exitCode = last.end.kind === 'exit' ? last.end.code : 1;
-    throw new Ended({ result: 'failure', reason: 'exit', message: `${step.name}: exit ${exitCode}`, exitCode });
+    throw new Ended({ result: 'failure', reason: 'exit', message: `${nameOf(wanted)}: exit ${exitCode}`, exitCode });
   }
+}
+
+/** The key does not know the job's own environment, so the layer may not depend on it either. */
+function installJob(job: Job, { name, cache }: WantedLayer): Job {
+  const step: StepSpec = {
+    ...{ id: null, name: nameOf({ name }), condition: null, run: cache.install, env: {}, workingDirectory: '.' },
+    ...{ shell: null, timeoutMinutes: null, continueOnError: false },
+  };
+  return { ...job, spec: { ...job.spec, env: {}, steps: [step] } };
+}
+
+function nameOf({ name }: Pick<WantedLayer, 'name'>): string {
+  return `install ${name}`;
 }
 
 /** Only the end of what an install said is of interest. */

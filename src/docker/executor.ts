@@ -2,7 +2,7 @@
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { JobId } from '../core/job.ts';
-import { stepEnv } from '../core/job-env.ts';
+import { ExpressionFailure } from '../core/expression.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Executor, Finish, Git, JobLogs, JobLogWriter } from '../core/ports.ts';
 import { oomKills } from './cgroup.ts';
@@ -10,6 +10,7 @@ import type { Engine } from './engine.ts';
 import { Ended } from './ended.ts';
 import type { Layers } from './layers.ts';
 import { jobOutcome } from './job-outcome.ts';
+import { jobSteps, type JobSteps } from './job-steps.ts';
 import { place, type Placement } from './placement.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
@@ -60,7 +61,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       if (signals.detach.aborted) return undefined;
       const outcome = await outcomeOf(cause, signals);
       await log.append(Buffer.from(`\nhearth: ${outcome.message}\n`)).catch(parts.onError);
-      return { outcome, evidence: null };
+      return { outcome, outputs: {}, evidence: null };
     } finally {
       await log.close();
     }
@@ -99,7 +100,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     log: JobLogWriter,
     { slot, ticket }: Placement,
   ): Promise<Finish> {
-    const { job, run, context } = claim;
+    const { job } = claim;
     const raw = copyRawLog(
       join(jobDirectory(slot.directory, ticket.n), 'log'),
       log,
@@ -109,39 +110,35 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     const stopListening = slot.onLog(ticket.n, () => {
       raw.catchUp().catch(parts.onError);
     });
+    const { home, ...limits } = { ...user(), graceMs: parts.graceMs, logBytes: parts.logBytes };
+    const steps = jobSteps({ ...claim, imageEnv: slot.record.spec.imageEnv, home }, limits);
     try {
-      const last = await runSteps({
+      await runSteps({
         slot,
         n: ticket.n,
-        steps: job.spec.steps,
+        specs: job.spec.steps,
+        steps,
         timeoutMs: job.spec.timeoutMs,
         graceMs: parts.graceMs,
         monotonicMs: () => parts.clock.monotonicMs(),
-        requestOf: (step, earlier, leftMs) => ({
-          timeoutMs: leftMs,
-          graceMs: parts.graceMs,
-          logBytes: parts.logBytes,
-          ...user(),
-          workingDirectory: join('/work', step.workingDirectory),
-          banner: `▸ ${step.name}\n`,
-          script: step.run,
-          env: stepEnv({ run, context, job, step, imageEnv: slot.record.spec.imageEnv, home: user().home, earlier }),
-        }),
         started: () => {
           signals.started(parts.clock.now());
         },
         stop: signals.stop,
         detach: signals.detach,
       });
+      if (steps.ran.length === 0) return await leaveOut(steps.leftOut(), log, slot, ticket.n);
       const end = await endJob(slot, ticket.n, signals.detach);
       const killed = ((await oomKills(slot.record.process.pid)) ?? 0) > ticket.oomKills;
       const stopped = signals.stop.aborted ? (signals.stop.reason as Outcome) : null;
-      const { outcome, exitCode, trailer } = jobOutcome(last, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
-      await raw.finish(trailer);
+      const verdict = jobOutcome(steps.ran, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
+      const { exitCode } = verdict;
+      const { outcome, outputs } = withOutputs(verdict.outcome, steps);
+      await raw.finish(`${steps.leftOut()}${verdict.trailer}`);
       const { sha256, bytes } = await log.finish();
       const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
       await freeWorkspace(slot, ticket.n, end.tampered);
-      return { outcome, evidence: exitCode === null ? null : { ...evidence, exitCode } };
+      return { outcome, outputs, evidence: exitCode === null ? null : { ...evidence, exitCode } };
     } catch (cause) {
       // What the job said before its slot was lost is still in the raw file.
       await raw.catchUp().catch(parts.onError);
@@ -149,6 +146,15 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     } finally {
       stopListening();
     }
+  }
+
+  /** No step's condition was true: nothing ran, so there is nothing to end and no evidence. */
+  async function leaveOut(lines: string, log: JobLogWriter, slot: Slot, n: number): Promise<Finish> {
+    await log.append(Buffer.from(lines));
+    await log.finish();
+    await freeWorkspace(slot, n, false);
+    const outcome: Outcome = { result: 'skipped', reason: 'condition', message: 'all steps were left out' };
+    return { outcome, outputs: {}, evidence: null };
   }
 
   /** A slot whose workspace is still held, or whose supervisor was meddled with, must not be used again. */
@@ -212,6 +218,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
 
   async function outcomeOf(cause: unknown, signals: ExecutionSignals): Promise<Outcome> {
     if (cause instanceof Ended) return cause.outcome;
+    if (cause instanceof ExpressionFailure) return error('config', cause.message);
     if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
       return error('disk', 'the disk is full; free some space and run the job again');
     if (signals.stop.aborted) return signals.stop.reason as Outcome;
@@ -221,6 +228,17 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   return { execute, release, sweep };
+}
+
+/** Outputs that cannot be evaluated are an error of the file, whatever the steps came to. */
+function withOutputs(outcome: Outcome, steps: JobSteps): Pick<Finish, 'outcome' | 'outputs'> {
+  if (outcome.result === 'cancelled') return { outcome, outputs: {} };
+  try {
+    return { outcome, outputs: steps.outputs() };
+  } catch (cause) {
+    if (!(cause instanceof ExpressionFailure)) throw cause;
+    return { outcome: outcome.result === 'success' ? error('config', cause.message) : outcome, outputs: {} };
+  }
 }
 
 function keyOf(job: Pick<Claim['job'], 'id' | 'attempt'>): string {

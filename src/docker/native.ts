@@ -1,6 +1,6 @@
 /** The two small static programs that slots need: where they are, and how they come to be. */
 import { createHash } from 'node:crypto';
-import { access, chmod, mkdir, readFile, rename } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
@@ -32,8 +32,7 @@ async function find(here: string, name: string, cacheDirectory: string): Promise
   const prebuilt = join(here, 'native', process.arch, name);
   if (await exists(prebuilt)) return prebuilt;
   const sourcePath = join(here, 'native', `${name}.c`);
-  const source = await readFile(sourcePath);
-  const digest = createHash('sha256').update(source).update(flags.join(' ')).digest('hex').slice(0, 16);
+  const digest = await digestOf(sourcePath);
   const target = join(cacheDirectory, `${name}-${digest}`);
   if (await exists(target)) return target;
   await mkdir(cacheDirectory, { recursive: true, mode: 0o755 });
@@ -50,6 +49,15 @@ async function find(here: string, name: string, cacheDirectory: string): Promise
   await chmod(temporary, 0o755);
   await rename(temporary, target);
   return target;
+}
+
+/** Of a program's source, the headers beside it and the way it is compiled. */
+async function digestOf(sourcePath: string): Promise<string> {
+  const folder = dirname(sourcePath);
+  const headers = (await readdir(folder)).filter((file) => file.endsWith('.h')).sort();
+  const hash = createHash('sha256').update(flags.join(' '));
+  for (const file of [sourcePath, ...headers.map((header) => join(folder, header))]) hash.update(await readFile(file));
+  return hash.digest('hex').slice(0, 16);
 }
 
 async function exists(path: string): Promise<boolean> {

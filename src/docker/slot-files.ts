@@ -16,6 +16,8 @@ export interface StepRequest {
   /** Put into the log before the step's own output. */
   readonly banner: string;
   readonly script: string;
+  /** Words of the command that runs the script; absent or empty = bash, else sh. */
+  readonly command?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -39,6 +41,9 @@ export type CommandFile = 'env' | 'path' | 'output' | 'summary';
 
 const COMMAND_FILE_LIMIT = 1024 ** 2;
 
+/** Between the words of a command; no word can hold it, since commands come from one line of a pipeline file. */
+const WORD_END = '\x1f';
+
 export function jobDirectory(slotDirectory: string, n: number): string {
   return join(slotDirectory, 'jobs', String(n));
 }
@@ -51,12 +56,13 @@ function stepDirectory(slotDirectory: string, n: number, k: number): string {
 export async function writeRequest(slotDirectory: string, n: number, k: number, step: StepRequest): Promise<void> {
   const env = Object.entries(step.env).map(([name, value]) => `${name}=${value}`);
   const strings = [
-    'hearth-step-1',
+    'hearth-step-2',
     ...[step.timeoutMs, step.graceMs, step.logBytes, step.uid, step.gid].map((value) => String(Math.ceil(value))),
     step.handOver ? '1' : '0',
     step.workingDirectory,
     step.banner,
     step.script,
+    (step.command ?? []).join(WORD_END),
     ...env,
   ];
   const directory = stepDirectory(slotDirectory, n, k);

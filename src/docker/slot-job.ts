@@ -1,26 +1,18 @@
 /** One job in one slot: its steps in order, the limits on waiting, and the proof at the end that nothing is left. */
 import type { StepSpec } from '../core/pipeline.ts';
-import {
-  hasRequest,
-  readCommandFile,
-  readStepEnd,
-  writeRequest,
-  type JobEnd,
-  type StepEnd,
-  type StepRequest,
-} from './slot-files.ts';
+import { hasRequest, readCommandFile, readStepEnd, writeRequest, type JobEnd, type StepEnd } from './slot-files.ts';
+import type { JobSteps } from './job-steps.ts';
 import { SlotLost, type Slot } from './slot.ts';
 
 export interface StepsRequest {
   readonly slot: Slot;
   readonly n: number;
-  readonly steps: readonly StepSpec[];
+  readonly specs: readonly StepSpec[];
+  readonly steps: Pick<JobSteps, 'next' | 'ended'>;
   readonly timeoutMs: number;
   readonly graceMs: number;
   readonly monotonicMs: () => number;
-  /** The request of a step, given what the earlier ones wrote and what is left of the job's time. */
-  readonly requestOf: (step: StepSpec, earlier: readonly StepFiles[], leftMs: number) => StepRequest;
-  /** Its first process was seen. */
+  /** The first process of the job was seen. */
   readonly started: () => void;
   /** Aborting asks the job to stop. */
   readonly stop: AbortSignal;
@@ -28,44 +20,38 @@ export interface StepsRequest {
   readonly detach: AbortSignal;
 }
 
-export interface StepFiles {
-  readonly env: string;
-  readonly path: string;
-}
-
 /** Over the job's own deadline the host waits this long for the supervisor before it gives the slot up. */
 const PATIENCE_MS = 15_000;
 
 /**
- * Runs the steps that have not run yet, each at most once, until one does not exit 0. Resolves with the last one's end and
- * its place. Rejects with SlotLost when the supervisor is gone or does not answer in time.
+ * Runs the steps that have not run yet, each at most once, until all are over or none may follow. Rejects with SlotLost
+ * when the supervisor is gone or does not answer in time, and with what `next` throws.
  */
-export async function runSteps(request: StepsRequest): Promise<{ readonly end: StepEnd; readonly step: StepSpec }> {
+export async function runSteps(request: StepsRequest): Promise<void> {
   const { slot, n, steps, detach } = request;
   const began = request.monotonicMs();
-  const earlier: StepFiles[] = [];
-  let last: { readonly end: StepEnd; readonly step: StepSpec } | undefined;
-  for (const [index, step] of steps.entries()) {
+  const leftMs = (): number => request.timeoutMs - (request.monotonicMs() - began);
+  let hasRun = false;
+  for (const [index, spec] of request.specs.entries()) {
     const k = index + 1;
+    if (hasRun && request.stop.aborted) return;
+    const left = Math.max(1, leftMs());
+    const wanted = steps.next(spec, k, left);
+    if (wanted === undefined) continue;
     let end = await readStepEnd(slot.directory, n, k);
+    const started = hasRun ? () => undefined : request.started;
+    hasRun = true;
     if (end === undefined) {
-      const leftMs = Math.max(1, request.timeoutMs - (request.monotonicMs() - began));
-      if (!(await hasRequest(slot.directory, n, k))) {
-        await writeRequest(slot.directory, n, k, request.requestOf(step, earlier, leftMs));
-      }
+      if (!(await hasRequest(slot.directory, n, k))) await writeRequest(slot.directory, n, k, wanted);
       slot.runStep(n, k);
-      end = await waitForStep(request, n, k, leftMs, k === 1 ? request.started : () => undefined);
-    } else if (k === 1) request.started();
+      end = await waitForStep(request, n, k, left, started);
+    } else started();
     detach.throwIfAborted();
-    last = { end, step };
-    if (end.kind !== 'exit' || end.code !== 0) break;
-    earlier.push({
-      env: await readCommandFile(slot.directory, n, k, 'env'),
-      path: await readCommandFile(slot.directory, n, k, 'path'),
-    });
+    const [env, path, output] = await Promise.all(
+      (['env', 'path', 'output'] as const).map((name) => readCommandFile(slot.directory, n, k, name)),
+    );
+    if (!steps.ended(end, { env: env ?? '', path: path ?? '', output: output ?? '' }, leftMs())) return;
   }
-  if (last === undefined) throw new Error('Internal error: a job without steps');
-  return last;
 }
 
 async function waitForStep(

@@ -3,6 +3,7 @@
  * from repository ids only: never from names, labels or commit authors.
  */
 import { z } from 'zod';
+import { eventContext } from '../core/event.ts';
 import type { IntakeRequest, Target } from '../core/intake.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { fullName, type RepoRef, type TrustClass } from '../core/run.ts';
@@ -14,6 +15,24 @@ export type PayloadReading =
 
 /** The payload of a delivery → what it asks for, or a sentence that says which field is wrong. */
 export function readPayload(event: string, payload: unknown): Result<PayloadReading, string> {
+  const reading = readEvent(event, payload);
+  if (!reading.ok) return reading;
+  const { repo, asks, note } = reading.value;
+  if (asks === null) return success({ repo, request: null, note });
+  const request = asks.kind === 'head' ? { ...asks, event: eventContext(payload) } : asks;
+  return success({ repo: request.repo, request, note: null });
+}
+
+/** Before the event's own fields are added. */
+type Asked = IntakeRequest extends infer R ? (R extends IntakeRequest ? Omit<R, 'event'> : never) : never;
+
+interface EventReading {
+  readonly repo: RepoRef | null;
+  readonly asks: Asked | null;
+  readonly note: string;
+}
+
+function readEvent(event: string, payload: unknown): Result<EventReading, string> {
   switch (event) {
     case 'push':
       return read(push, payload, readPush);
@@ -69,7 +88,7 @@ const push = z.object({
   sender: actor,
 });
 
-function readPush(payload: z.output<typeof push>): Result<PayloadReading, string> {
+function readPush(payload: z.output<typeof push>): Result<EventReading, string> {
   const { repo, defaultBranch } = payload.repository;
   const headRef = payload.ref;
   const isTag = headRef.startsWith('refs/tags/');
@@ -104,7 +123,7 @@ const pullRequest = z.object({
   sender: actor,
 });
 
-function readPullRequest(payload: z.output<typeof pullRequest>): Result<PayloadReading, string> {
+function readPullRequest(payload: z.output<typeof pullRequest>): Result<EventReading, string> {
   const {
     number,
     pull_request: { head, base, merged },
@@ -137,7 +156,7 @@ const deletion = z.object({
   sender: actor,
 });
 
-function readDeletion(payload: z.output<typeof deletion>): Result<PayloadReading, string> {
+function readDeletion(payload: z.output<typeof deletion>): Result<EventReading, string> {
   const headRef = `refs/${payload.ref_type === 'tag' ? 'tags' : 'heads'}/${payload.ref}`;
   const target = ownRef(headRef, payload.repository, payload.sender);
   return success(asking({ kind: 'gone', eventName: 'push', because: `${shortRef(headRef)} was deleted`, ...target }));
@@ -151,12 +170,12 @@ function ownRef(headRef: string, { repo, defaultBranch }: z.output<typeof withDe
 /** Events of an organisation or an app have no repository. */
 const anyEvent = z.object({ repository: repository.nullish() });
 
-function asking(request: IntakeRequest): PayloadReading {
-  return { repo: request.repo, request, note: null };
+function asking(asks: Asked): EventReading {
+  return { repo: asks.repo, asks, note: '' };
 }
 
-function ignored(repo: RepoRef | null, note: string): PayloadReading {
-  return { repo, request: null, note };
+function ignored(repo: RepoRef | null, note: string): EventReading {
+  return { repo, asks: null, note };
 }
 
 function shortRef(full: string): string {

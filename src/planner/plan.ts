@@ -1,11 +1,13 @@
 /** From what is known about an intake to the runs it asks for. Pure. */
-import { waitsForOf } from '../core/graph.ts';
+import { planValues } from '../core/contexts.ts';
+import { expandPipeline } from '../core/expand.ts';
 import type { Intake } from '../core/intake.ts';
 import { error, supersededBy, type Outcome } from '../core/outcome.ts';
 import { DEFAULT_IMAGE } from '../core/pipeline-file.ts';
 import { DEFAULT_SHM_BYTES, NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
+import { success, type Result } from '../core/result.ts';
 import { lineOf, type Run } from '../core/run.ts';
 import { shown } from '../core/shown.ts';
 import { judgeTrigger } from '../core/trigger.ts';
@@ -19,7 +21,7 @@ export function planNewest(intake: HeadIntake, found: readonly FoundPipeline[], 
   const runs = found.flatMap(({ name, parsed }): PlannedRun[] => {
     if (!parsed.ok) return [endedRun(intake, name, error('config', brokenMessage(parsed.problem)))];
     const verdict = judgeTrigger(parsed.value.on, intake);
-    if (verdict.wanted) return [plannedRun(intake, parsed.value)];
+    if (verdict.wanted) return [plannedOrBroken(intake, parsed.value)];
     notes.push(`${name}: ${verdict.why}`);
     return [];
   });
@@ -30,7 +32,7 @@ export function planNewest(intake: HeadIntake, found: readonly FoundPipeline[], 
 export function planStale(intake: HeadIntake, found: readonly FoundPipeline[], newerSha: string): IntakePlan {
   const runs = found.flatMap(({ parsed }): PlannedRun[] =>
     parsed.ok && judgeTrigger(parsed.value.on, intake).wanted
-      ? [{ ...plannedRun(intake, parsed.value), jobs: [], outcome: supersededBy(newerSha) }]
+      ? [endedRun(intake, parsed.value.name, supersededBy(newerSha))]
       : [],
   );
   return { runs, ends: [], note: `superseded by ${newerSha.slice(0, 7)} before it was planned` };
@@ -84,14 +86,17 @@ function endsFor(runs: readonly Run[], sha: string): IntakePlan['ends'] {
   return runs.map((run) => ({ run: run.id, outcome: supersededBy(sha) }));
 }
 
-export function plannedRun(intake: HeadIntake, pipeline: Pipeline): PlannedRun {
-  const waitsFor = waitsForOf(pipeline);
+function plannedOrBroken(intake: HeadIntake, pipeline: Pipeline): PlannedRun {
+  const planned = plannedRun(intake, pipeline);
+  return planned.ok ? planned.value : endedRun(intake, pipeline.name, error('config', brokenMessage(planned.problem)));
+}
+
+/** The problems are those that show only with the values of this event, such as a matrix that an expression gives. */
+export function plannedRun(intake: HeadIntake, pipeline: Pipeline): Result<PlannedRun, readonly Problem[]> {
   const bare = bareRun(intake, pipeline.name);
-  return {
-    ...bare,
-    context: { ...bare.context, sidecar: pipeline.sidecar, caches: pipeline.caches },
-    jobs: pipeline.jobs.map((spec) => ({ spec, waitsFor: waitsFor.get(spec.name) ?? [] })),
-  };
+  const context = { ...bare.context, sidecar: pipeline.sidecar, caches: pipeline.caches, vars: pipeline.vars };
+  const jobs = expandPipeline(pipeline, planValues({ ...bare, id: null }, context));
+  return jobs.ok ? success({ ...bare, context, jobs: jobs.value }) : jobs;
 }
 
 function endedRun(intake: HeadIntake, pipeline: string, outcome: Outcome): PlannedRun {
@@ -117,6 +122,9 @@ function bareRun(intake: HeadIntake, pipeline: string): PlannedRun {
       headRef: prNumber === null ? null : shortRef(headRef),
       baseRef,
       actor,
+      event: intake.event,
+      inputs: {},
+      vars: {},
     },
     jobs: [],
     outcome: null,

@@ -1,8 +1,9 @@
 /** What the scheduler and the workers do to jobs. */
 import { sql, type SqlBool } from 'kysely';
-import type { JobId, WorkerId } from '../core/job.ts';
-import type { Evidence, Outcome } from '../core/outcome.ts';
-import type { Claim } from '../core/ports.ts';
+import { needsContext } from '../core/contexts.ts';
+import type { Job, JobId, WorkerId } from '../core/job.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { Claim, Finish } from '../core/ports.ts';
 import { unreachable } from '../core/result.ts';
 import type { Decision } from '../core/schedule.ts';
 import { endJob, endRun, moveJob } from './moves.ts';
@@ -34,9 +35,25 @@ async function applyDecision(db: Db, job: JobRow, decision: Decision, now: Date)
     case 'finish':
       if (job.state === 'finished' || keepsItsLease(job, decision.outcome, now)) return false;
       return endJob(db, job, { outcome: decision.outcome, evidence: null, at: now });
+    case 'stop':
+      return job.state === 'running' && stopJob(db, job, decision.outcome);
     default:
       return unreachable(decision);
   }
+}
+
+/** First cause wins. */
+async function stopJob(db: Db, job: JobRow, outcome: Outcome): Promise<boolean> {
+  if (outcome.result === 'success') throw new Error(`Internal error: job ${job.id} cannot be stopped with a success`);
+  const asked = await db
+    .updateTable('jobs')
+    .set({ stop: JSON.stringify(outcome) })
+    .where('id', '=', job.id)
+    .where('attempt', '=', job.attempt)
+    .where('stop', 'is', null)
+    .returning('id')
+    .executeTakeFirst();
+  return asked !== undefined;
 }
 
 async function claimJob(db: Db, job: JobRow, claim: Decision & { action: 'claim' }, now: Date): Promise<boolean> {
@@ -67,10 +84,24 @@ export async function claimsOf(db: Db, worker: WorkerId): Promise<readonly Claim
   const claims: Claim[] = [];
   for (const job of jobs) {
     const run = await db.selectFrom('runs').selectAll().where('id', '=', job.run_id).executeTakeFirstOrThrow();
-    const stop = outcomeOf(job.stop) ?? outcomeOf(run.ending);
-    claims.push({ job: jobOf(job), run: runOf(run), context: contextOf(run), stop });
+    const own = jobOf(job);
+    const needs = needsContext(own, await needsOf(db, own));
+    claims.push({
+      job: own,
+      run: runOf(run),
+      context: contextOf(run),
+      needs,
+      stop: own.ending ?? outcomeOf(run.ending),
+    });
   }
   return claims;
+}
+
+async function needsOf(db: Db, { runId, waitsFor }: Job): Promise<readonly Job[]> {
+  if (waitsFor.length === 0) return [];
+  const rows = await db.selectFrom('jobs').selectAll().where('run_id', '=', runId).orderBy('id').execute();
+  const names = new Set(waitsFor);
+  return rows.filter(({ name }) => names.has(name)).map(jobOf);
 }
 
 export async function jobStarted(db: Db, id: JobId, attempt: number, at: Date): Promise<boolean> {
@@ -87,11 +118,9 @@ export async function jobStarted(db: Db, id: JobId, attempt: number, at: Date): 
   return true;
 }
 
-export interface JobEnd {
+export interface JobEnd extends Finish {
   readonly job: JobId;
   readonly attempt: number;
-  readonly outcome: Outcome;
-  readonly evidence: Evidence | null;
   readonly at: Date;
 }
 
@@ -139,9 +168,7 @@ async function cancelJob(
   if (job === undefined) return 'unknown';
   if (job.state === 'finished') return 'finished';
   if (job.state === 'running') {
-    // First cause wins.
-    const stop = job.stop ?? run.ending ?? JSON.stringify(request.outcome);
-    await db.updateTable('jobs').set({ stop }).where('id', '=', job.id).where('attempt', '=', job.attempt).execute();
+    await stopJob(db, job, outcomeOf(run.ending) ?? request.outcome);
   } else {
     await endJob(db, job, { outcome: request.outcome, evidence: null, at: request.at });
     await settleRun(db, run.id, request.at);

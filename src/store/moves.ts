@@ -1,7 +1,8 @@
 /** How jobs and runs change state. Every change is compare-and-set on (id, state, attempt) along an edge of core/job.ts. */
 import type { Updateable } from 'kysely';
 import { mayMove, type JobState } from '../core/job.ts';
-import type { Evidence, Outcome } from '../core/outcome.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { Finish } from '../core/ports.ts';
 import { endColumns } from './rows.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobRow, JobTable, RunRow } from './schema.ts';
@@ -31,7 +32,7 @@ export async function moveJob(db: Db, job: JobKey, to: JobState, changes: Update
 export async function endJob(
   db: Db,
   job: JobKey,
-  end: { outcome: Outcome; evidence: Evidence | null; at: Date },
+  end: Omit<Finish, 'outputs'> & { readonly outputs?: Finish['outputs']; readonly at: Date },
 ): Promise<boolean> {
   if (end.outcome.result === 'success' && end.evidence === null) {
     throw new Error(`Internal error: job ${job.id} cannot succeed without evidence`);
@@ -39,6 +40,7 @@ export async function endJob(
   return moveJob(db, job, 'finished', {
     ...endColumns(end.outcome, end.at),
     evidence: end.evidence === null ? null : JSON.stringify(end.evidence),
+    outputs: JSON.stringify(end.outputs ?? {}),
     lease_until: null,
   });
 }

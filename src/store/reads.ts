@@ -4,7 +4,7 @@ import type { Job } from '../core/job.ts';
 import type { RunFilter, RunPage, RunWithJobs, StoreCounts } from '../core/ports.ts';
 import type { Snapshot } from '../core/schedule.ts';
 import { isUnsent } from './outbox.ts';
-import { dateOf, jobOf, runOf, workerOf } from './rows.ts';
+import { contextOf, dateOf, jobOf, runOf, workerOf } from './rows.ts';
 import type { Db, RunRow } from './schema.ts';
 
 /** Spelled as in the partial index, so that the engine uses it. */
@@ -14,7 +14,10 @@ export async function snapshot(db: Db): Promise<Snapshot> {
   const runs = await db.selectFrom('runs').selectAll().where(isLive).orderBy('id').execute();
   const workers = await db.selectFrom('workers').selectAll().orderBy('id').execute();
   return {
-    runs: await withJobs(db, runs),
+    runs: (await withJobs(db, runs)).map((found, index) => ({
+      ...found,
+      context: contextOf(runs[index] ?? { context: '{}' }),
+    })),
     workers: workers.map(workerOf).map(({ id, slots, leaseUntil }) => ({ id, slots, leaseUntil })),
   };
 }

@@ -42,6 +42,8 @@ export function jobOf(row: JobRow): Job {
     state: row.state,
     outcome: outcomeOf(row.outcome),
     evidence: row.evidence === null ? null : (JSON.parse(row.evidence) as Evidence),
+    outputs: JSON.parse(row.outputs) as Record<string, string>,
+    ending: outcomeOf(row.stop),
     attempt: row.attempt,
     worker: row.worker,
     leaseUntil: dateOf(row.lease_until),

@@ -108,6 +108,7 @@ export interface JobTable {
   result: Outcome['result'] | null;
   outcome: Json | null;
   evidence: Json | null;
+  outputs: ColumnType<Json, Json | undefined, Json>;
   attempt: number;
   worker: string | null;
   lease_until: Instant | null;

@@ -35,8 +35,7 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     renewWorker: (worker, leaseUntil, now) => write((db) => renewWorker(db, worker, leaseUntil, now)),
     claimsOf: (worker) => read(engine, (db) => claimsOf(db, worker)),
     jobStarted: (job, attempt, at) => write((db) => jobStarted(db, job, attempt, at)),
-    finishJob: (job, attempt, outcome, evidence, at) =>
-      write((db) => finishJob(db, { job, attempt, outcome, evidence, at })),
+    finishJob: (job, attempt, finish, at) => write((db) => finishJob(db, { job, attempt, ...finish, at })),
     cancel: (run, job, outcome, at) => write((db) => cancel(db, { run, job, outcome, at })),
 
     unsentStatuses: (now, limit) => read(engine, (db) => unsentStatuses(db, now, limit)),

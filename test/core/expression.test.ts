@@ -3,13 +3,15 @@ import {
   checkCondition,
   checkTemplate,
   contextsUsed,
+  usesStatus,
+  type Scope,
+} from '../../src/core/expression-syntax.ts';
+import {
   evaluateCondition,
   evaluateTemplate,
   ExpressionFailure,
   isTruthy,
   renderTemplate,
-  usesStatus,
-  type Scope,
   type Values,
 } from '../../src/core/expression.ts';
 

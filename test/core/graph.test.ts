@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkGraph, levelsOf, selectJobs, waitsForOf, type JobSelection } from '../../src/core/graph.ts';
 import type { Pipeline } from '../../src/core/pipeline.ts';
-import { makeSpec } from '../support/make.ts';
+import { expandPipeline } from '../../src/core/expand.ts';
+import { makeTemplate } from '../support/make.ts';
 
 const job = (name: string, needs?: readonly string[], phase?: string) => ({ name, needs, phase });
 
@@ -13,8 +14,9 @@ function pipelineOf(jobs: readonly ReturnType<typeof job>[], phases: readonly st
     on: {},
     phases,
     caches: {},
+    vars: {},
     sidecar: { kind: 'image', image: 'x', shmBytes: 1 },
-    jobs: jobs.map(({ name, needs, phase }) => makeSpec(name, { needs, phase })),
+    jobs: jobs.map(({ name, needs, phase }) => makeTemplate(name, { needs, phase })),
   };
 }
 
@@ -99,9 +101,11 @@ describe('waitsForOf', () => {
 
 describe('selectJobs', () => {
   const pipeline = pipelineOf([job('compile'), job('unit', ['compile']), job('e2e', ['unit']), job('lint', [])]);
-  const all: JobSelection = { names: [], needs: false, only: [], skip: [] };
+  const all: JobSelection = { names: [], needs: false, only: [], skip: [], axes: {} };
   const select = (selection: Partial<JobSelection>, from = pipeline) => {
-    const selected = selectJobs(from, { ...all, ...selection });
+    const jobs = expandPipeline(from, { contexts: {} });
+    if (!jobs.ok) expect.unreachable();
+    const selected = selectJobs('ci', jobs.value, { ...all, ...selection });
     return selected.ok
       ? Object.fromEntries(selected.value.map(({ spec, waitsFor }) => [spec.name, waitsFor]))
       : selected.problem.map((problem) => problem.message);

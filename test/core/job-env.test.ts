@@ -1,19 +1,13 @@
 import { expect, it } from 'vitest';
 import { stepEnv, type StepEnvInputs } from '../../src/core/job-env.ts';
-import { makeJob, makeRun, makeSpec } from '../support/make.ts';
+import { makeContext, makeJob, makeRun } from '../support/make.ts';
 
 const inputs: StepEnvInputs = {
   run: makeRun({ id: 5, ref: 'refs/heads/feature/x' }),
-  context: {
-    sidecar: { kind: 'image', image: 'debian', shmBytes: 1 },
-    caches: {},
-    refName: 'feature/x',
-    headRef: null,
-    baseRef: null,
-    actor: 'mona',
-  },
-  job: makeJob('build', { attempt: 2, spec: makeSpec('build', { env: { A: 'job', GITHUB_SHA: 'own' } }) }),
-  step: { name: 's', run: 'true', env: { B: 'step' }, workingDirectory: '.' },
+  context: makeContext({ refName: 'feature/x' }),
+  job: makeJob('build', { attempt: 2 }),
+  jobEnv: { A: 'job', GITHUB_SHA: 'own' },
+  stepEnv: { B: 'step' },
   imageEnv: ['PATH=/image/bin', 'A=image', 'LANG=C.UTF-8', 'ODD'],
   home: '/root',
   earlier: [],
@@ -33,7 +27,7 @@ it('tells the job what it runs for', () => {
 });
 
 it('lets the pipeline win over the image, and a step over its job', () => {
-  const env = stepEnv({ ...inputs, step: { ...inputs.step, env: { A: 'step' } } });
+  const env = stepEnv({ ...inputs, stepEnv: { A: 'step' } });
   expect(env).toMatchObject({ A: 'step', LANG: 'C.UTF-8', ODD: '' });
   expect(stepEnv(inputs)['A']).toBe('job');
 });

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../src/core/job.ts';
 import { error, type Outcome } from '../../src/core/outcome.ts';
+import type { JobGroup, JobSpec } from '../../src/core/pipeline.ts';
 import type { Run } from '../../src/core/run.ts';
 import { decide, type Snapshot } from '../../src/core/schedule.ts';
-import { makeJob, makeRun, makeSpec } from '../support/make.ts';
+import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const now = new Date(1_000_000);
 const LEASE_MS = 60_000;
@@ -17,7 +18,10 @@ const finished = (name: string, outcome: Outcome, changes: Partial<Job> = {}) =>
   makeJob(name, { state: 'finished', outcome, ...changes });
 
 function snapshot(jobs: readonly Job[], workers: Snapshot['workers'] = [worker(8)], run: Partial<Run> = {}): Snapshot {
-  return { runs: [{ run: makeRun(run), jobs: jobs.map((job, index) => ({ ...job, id: index + 1 })) }], workers };
+  return {
+    runs: [{ run: makeRun(run), context: makeContext(), jobs: jobs.map((job, index) => ({ ...job, id: index + 1 })) }],
+    workers,
+  };
 }
 
 /** Decisions as `name: action`, so that a test is one line of data. */
@@ -27,7 +31,7 @@ function told(of: Snapshot): readonly string[] {
     const detail =
       decision.action === 'claim'
         ? ` by ${decision.worker}`
-        : decision.action === 'finish'
+        : decision.action === 'finish' || decision.action === 'stop'
           ? ` ${decision.outcome.result}: ${decision.outcome.message}`
           : '';
     return `${names.get(decision.job)}: ${decision.action}${detail}`;
@@ -58,7 +62,7 @@ describe('decide', () => {
 
   it('hands a skip on to what waits for the skipped job', () => {
     expect(told(snapshot([finished('a', skipped), makeJob('b', { waitsFor: ['a'] })]))).toEqual([
-      'b: finish skipped: not run: a was skipped',
+      'b: finish skipped: not run: a was not run',
     ]);
   });
 
@@ -85,6 +89,7 @@ describe('decide', () => {
   it('serves the older run first', () => {
     const runs = [1, 2].map((id) => ({
       run: makeRun({ id }),
+      context: makeContext(),
       jobs: [makeJob(`of run ${id}`, { id, runId: id, state: 'queued' })],
     }));
     expect(told({ runs, workers: [worker(1)] })).toEqual(['of run 1: claim by w']);
@@ -135,5 +140,102 @@ describe('decide', () => {
 
   it('never claims a job of a fork that nobody approved', () => {
     expect(told(snapshot([makeJob('a', { state: 'queued' })], [worker(8)], { trust: 'T4' }))).toEqual([]);
+  });
+});
+
+describe('a condition', () => {
+  const left: Outcome = { result: 'skipped', reason: 'condition', message: 'if: false' };
+  const job = (condition: string, waitsFor: readonly string[] = [], changes: Partial<JobSpec> = {}): Job =>
+    makeJob('job', { waitsFor, spec: makeSpec('job', { condition, needs: waitsFor, ...changes }) });
+
+  it.each([
+    ["github.ref == 'refs/heads/main'", 'job: queue'],
+    ["github.ref == 'refs/heads/other'", "job: finish skipped: if: github.ref == 'refs/heads/other'"],
+    ["needs.a.result == 'success' && needs.a.outputs.go == 'yes'", 'job: queue'],
+    ["matrix.os == 'linux'", 'job: queue'],
+    ["fromJSON('{').x", "job: finish error: if: ${{ fromJSON('{').x }}: Error parsing JSON when evaluating fromJson"],
+  ])('%s', (condition, expected) => {
+    const jobs = [finished('a', green, { outputs: { go: 'yes' } }), job(condition, ['a'], { axes: { os: 'linux' } })];
+    expect(told(snapshot(jobs))).toEqual([expected]);
+  });
+
+  it('is not looked at before all needs are over', () => {
+    const jobs = [makeJob('a', { state: 'queued' }), job('false', ['a'])];
+    expect(told(snapshot(jobs, []))).toEqual([]);
+  });
+
+  it('that names a status function decides alone after a failure; any other asks for success', () => {
+    for (const [condition, expected] of [
+      ['always()', 'job: queue'],
+      ['failure()', 'job: queue'],
+      ['!failure()', 'job: finish skipped: if: !failure()'],
+      ['true', 'job: finish skipped: not run: a did not succeed'],
+    ] as const) {
+      expect(told(snapshot([finished('a', red), job(condition, ['a'])]))).toEqual([expected]);
+    }
+  });
+
+  it('that left a job out leaves out what needs it, which is no failure', () => {
+    const of = snapshot([
+      finished('a', left),
+      makeJob('b', { waitsFor: ['a'], spec: makeSpec('b', { needs: ['a'] }) }),
+    ]);
+    expect(told(of)).toEqual(['b: finish skipped: a was skipped']);
+    expect(decide(of, now, LEASE_MS)[0]).toMatchObject({ outcome: { reason: 'condition' } });
+  });
+
+  it('that left a job out does not stop later phases, nor jobs that need it optionally', () => {
+    const phased = makeJob('b', { waitsFor: ['a'] });
+    const optional = makeJob('c', { waitsFor: ['a'], spec: makeSpec('c', { needs: ['a'], optionalNeeds: ['a'] }) });
+    expect(told(snapshot([finished('a', left), phased, optional]))).toEqual(['b: queue', 'c: queue']);
+    expect(told(snapshot([finished('a', red), optional]))).toEqual(['c: finish skipped: not run: a did not succeed']);
+  });
+});
+
+describe('a matrix', () => {
+  const one = (index: number, changes: Partial<Job> = {}, group: Partial<JobGroup> = {}): Job =>
+    makeJob(`test (${index})`, {
+      spec: makeSpec(`test (${index})`, {
+        key: 'test',
+        group: { index, total: 3, failFast: true, maxParallel: null, ...group },
+      }),
+      ...changes,
+    });
+  const running = { state: 'running', worker: 'w', attempt: 1, leaseUntil } as const;
+
+  it('ends the others when one fails', () => {
+    const jobs = [one(0, { state: 'finished', outcome: red }), one(1, running), one(2, { state: 'queued' })];
+    expect(told(snapshot(jobs))).toEqual([
+      'test (1): stop cancelled: cancelled: test (0) failed (fail-fast)',
+      'test (2): finish cancelled: cancelled: test (0) failed (fail-fast)',
+    ]);
+  });
+
+  it('asks a running one only once', () => {
+    const ending: Outcome = { result: 'cancelled', reason: 'cancelled_by', message: 'x' };
+    expect(told(snapshot([one(0, { state: 'finished', outcome: red }), one(1, { ...running, ending })]))).toEqual([]);
+  });
+
+  it('goes on when it is told not to fail fast, or when the failure is tolerated', () => {
+    const patient = { failFast: false };
+    const jobs = [one(0, { state: 'finished', outcome: red }, patient), one(1, { state: 'queued' }, patient)];
+    expect(told(snapshot(jobs))).toEqual(['test (1): claim by w']);
+    const [first, ...rest] = [one(0, { state: 'finished', outcome: red }), one(1, { state: 'queued' })];
+    const tolerated = { ...first, spec: { ...first.spec, continueOnError: true } };
+    expect(told(snapshot([tolerated, ...rest]))).toEqual(['test (1): claim by w']);
+  });
+
+  it('is not ended by one that was cancelled', () => {
+    const byHand: Outcome = { result: 'cancelled', reason: 'cancelled_by', message: 'cancelled by ada' };
+    const jobs = [one(0, { state: 'finished', outcome: byHand }), one(1, { state: 'queued' })];
+    expect(told(snapshot(jobs))).toEqual(['test (1): claim by w']);
+  });
+
+  it('runs at most so many at once, also when several could start together', () => {
+    const limit = { maxParallel: 2 };
+    const jobs = [0, 1, 2].map((index) => one(index, { state: 'queued' }, limit));
+    expect(told(snapshot(jobs))).toEqual(['test (0): claim by w', 'test (1): claim by w']);
+    const full = [one(0, running, limit), one(1, running, limit), one(2, { state: 'queued' }, limit)];
+    expect(told(snapshot(full))).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ import { mayMove, type Job } from '../../src/core/job.ts';
 import { cancelledBy, lets, type Outcome } from '../../src/core/outcome.ts';
 import { decide, type Decision, type Snapshot } from '../../src/core/schedule.ts';
 import { runOutcome } from '../../src/core/run.ts';
-import { makeJob, makeRun, makeSpec } from '../support/make.ts';
+import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const LEASE_MS = 1_000;
 
@@ -91,12 +91,12 @@ function play(plan: Plan): void {
         if (job.worker === worker.id && job.state === 'running')
           set(job.name, { leaseUntil: new Date(time + LEASE_MS) });
     }
-    settle({ runs: [{ run, jobs }], workers }, new Date(time), (decision) => {
+    settle({ runs: [{ run, context: makeContext(), jobs }], workers }, new Date(time), (decision) => {
       const job = jobs.find((one) => one.id === decision.job) ?? expect.unreachable();
       expect(decision.attempt).toBe(job.attempt);
       if (decision.action === 'queue') set(job.name, { state: 'queued' });
       else if (decision.action === 'finish') set(job.name, { state: 'finished', outcome: decision.outcome });
-      else {
+      else if (decision.action === 'claim') {
         for (const name of waitsFor.get(job.name) ?? []) {
           const need = jobs.find((one) => one.name === name);
           expect(

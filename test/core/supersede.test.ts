@@ -16,6 +16,7 @@ function intakeOf(changes: Partial<HeadIntake> = {}): HeadIntake {
     eventName: 'push',
     sha: sha('a'),
     trust: 'T2',
+    event: {},
     repo,
     headRef: 'refs/heads/topic',
     headRepoId: repo.id,

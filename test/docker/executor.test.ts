@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMasker } from '../../src/core/mask.ts';
 import { supersededBy } from '../../src/core/outcome.ts';
-import type { CacheSpec, JobSpec } from '../../src/core/pipeline.ts';
+import type { CacheSpec, JobSpec, StepSpec } from '../../src/core/pipeline.ts';
 import type { Claim, Finish, Git } from '../../src/core/ports.ts';
 import type { RunContext, TrustClass } from '../../src/core/run.ts';
 import { openExecutor, removeSlotsOf, type OpenExecutor } from '../../src/docker/open-executor.ts';
@@ -14,7 +14,7 @@ import { openGit } from '../../src/git/open-git.ts';
 import { openJobLogs } from '../../src/store/job-logs.ts';
 import { systemClock, systemRandom } from '../../src/system.ts';
 import { makeGitRemote, type GitRemote } from '../support/git-remote.ts';
-import { makeJob, makeRun, makeSpec } from '../support/make.ts';
+import { makeContext, makeJob, makeRun, makeSpec, makeStep } from '../support/make.ts';
 import { TEST_IMAGE } from '../support/slots.ts';
 
 const exec = promisify(execFile);
@@ -77,26 +77,26 @@ interface Wish {
   readonly caches?: Readonly<Record<string, CacheSpec>>;
   readonly sidecar?: RunContext['sidecar'];
   readonly trust?: TrustClass;
+  readonly context?: Partial<RunContext>;
+  readonly needs?: Claim['needs'];
   readonly sha?: string;
 }
 
 function claim(script: string | readonly string[], wish: Wish = {}): Claim {
   const id = nextId++;
   const scripts = typeof script === 'string' ? [script] : script;
-  const steps = scripts.map((run, index) => ({ name: `step ${index + 1}`, run, env: {}, workingDirectory: '.' }));
+  const steps = scripts.map((run, index) => makeStep(run, { name: `step ${index + 1}` }));
   const spec = makeSpec('build', { steps, caches: Object.keys(wish.caches ?? {}), ...wish.spec });
   const timings = { queuedAt: new Date(), claimedAt: new Date(), startedAt: null, finishedAt: null };
   return {
     run: makeRun({ id, sha: wish.sha ?? sha, trust: wish.trust ?? 'T1' }),
     job: makeJob('build', { id, runId: id, spec, state: 'running', attempt: 1, timings }),
-    context: {
+    context: makeContext({
       sidecar: wish.sidecar ?? { kind: 'image', image: TEST_IMAGE, shmBytes: 64 * 1024 ** 2 },
       caches: wish.caches ?? {},
-      refName: 'main',
-      headRef: null,
-      baseRef: null,
-      actor: 'mona',
-    },
+      ...wish.context,
+    }),
+    needs: wish.needs ?? {},
     stop: null,
   };
 }
@@ -217,6 +217,84 @@ describe('an attempt', () => {
     const { finish, log } = await execute(claim('true', { sidecar }));
     expect(finish.outcome).toMatchObject({ result: 'error', reason: 'image' });
     expect(log).toContain('hearth.invalid/no-such-image:1');
+  });
+});
+
+describe('steps', () => {
+  const steps = (...list: readonly Partial<StepSpec>[]): Partial<JobSpec> => ({
+    steps: list.map((step, index) => makeStep(step.run, { name: `step ${index + 1}`, ...step })),
+  });
+
+  it('go on after a failure where they ask for it, and the first failure stays the outcome', async () => {
+    const spec = steps(
+      { run: 'echo one; exit 3' },
+      { run: 'echo two' },
+      { run: 'echo three', condition: 'failure()' },
+      { run: 'echo four; exit 5', condition: 'always()' },
+    );
+    const { finish, log } = await execute(claim('', { spec }));
+    expect(log).toBe(
+      '▸ step 1\none\n▸ step 2 (left out: an earlier step failed)\n▸ step 3\nthree\n▸ step 4\nfour\n\nhearth: step 1: exit 3\n',
+    );
+    expect(finish).toMatchObject({
+      outcome: { result: 'failure', message: 'step 1: exit 3' },
+      evidence: { exitCode: 3 },
+    });
+  });
+
+  it('that may fail are named in a success', async () => {
+    const spec = steps({ run: 'exit 3', continueOnError: true }, { run: 'echo two' });
+    const { finish, log } = await execute(claim('', { spec }));
+    expect(finish.outcome).toMatchObject({ result: 'success', message: 'passed, failed (allowed): step 1' });
+    expect(finish.evidence?.exitCode).toBe(0);
+    expect(log).toBe('▸ step 1\nhearth: step 1 failed, which is allowed (exit 3)\n▸ step 2\ntwo\n');
+  });
+
+  it('have limits of their own', async () => {
+    const spec = steps({ run: 'sleep 1000', timeoutMinutes: 0.005 }, { run: 'echo after', condition: 'always()' });
+    const { finish, log } = await execute(claim('', { spec }));
+    expect(finish.outcome).toMatchObject({ reason: 'timeout', message: 'step 1: timed out after 0.3 s' });
+    expect(log).toContain('after\n');
+  });
+
+  it('of which none is wanted leave the job out, and never make it green', async () => {
+    const { finish, log } = await execute(claim('', { spec: steps({ run: 'echo no', condition: 'false' }) }));
+    expect(finish).toEqual({
+      outcome: { result: 'skipped', reason: 'condition', message: 'all steps were left out' },
+      outputs: {},
+      evidence: null,
+    });
+    expect(log).toBe('▸ step 1 (left out: if: false)\n');
+    expect((await execute(claim('echo next'))).log).toContain('next');
+  });
+
+  it('hand values on to later steps and to the jobs that need theirs', async () => {
+    const spec = steps(
+      { id: 'make', run: 'echo "sum=$((40 + 2))" >> $GITHUB_OUTPUT' },
+      { run: 'test "${{ steps.make.outputs.sum }}" = 42 && test "${{ needs.setup.outputs.go }}" = yes' },
+    );
+    const outputs = { sum: '${{ steps.make.outputs.sum }}' };
+    const needs = { setup: { result: 'success', outputs: { go: 'yes' } } };
+    const { finish } = await execute(claim('', { spec: { ...spec, outputs }, needs }));
+    expect(finish).toMatchObject({ outcome: { result: 'success' }, outputs: { sum: '42' } });
+  });
+
+  it('whose expression fails end the job with an error that names the step, and the slot is as good as before', async () => {
+    const spec = steps({ run: 'true' }, { run: "echo ${{ fromJSON('{') }}" });
+    const { finish } = await execute(claim('', { spec }));
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'config' });
+    expect(finish.outcome.message).toMatch(/^step 2: .*JSON/);
+    expect((await execute(claim('echo next'))).log).toContain('next');
+  });
+
+  it.each([
+    ['bash', 'false | true', 1],
+    ['sh', 'test -z "$BASH_VERSION"', 0],
+    ['perl -w {0} x', 'print "perl $ARGV[0]\n"; exit 4', 4],
+    ['no-such-shell {0}', 'true', 127],
+  ])('run in the shell they name: %s', async (shell, run, code) => {
+    const { finish } = await execute(claim('', { spec: steps({ run, shell }) }));
+    expect(finish.evidence?.exitCode).toBe(code);
   });
 });
 

@@ -1,16 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { countKills } from '../../src/docker/cgroup.ts';
 import { jobOutcome, type Observed } from '../../src/docker/job-outcome.ts';
+import { NO_FILES } from '../../src/core/steps.ts';
+import type { RanStep } from '../../src/docker/job-steps.ts';
 import type { JobEnd, StepEnd } from '../../src/docker/slot-files.ts';
 
-const step = { name: 'test', run: 'npm test', env: {}, workingDirectory: '.' };
 const clean: JobEnd = { writtenBytes: 10, keptBytes: 10, logErrno: 0, tampered: false };
 const seen: Observed = { killed: false, stopped: null, timeoutMs: 90_000 };
 const verdict = (
   end: StepEnd,
   job: Partial<JobEnd> = {},
   observed: Partial<Observed> = {},
-): ReturnType<typeof jobOutcome> => jobOutcome({ end, step }, { ...clean, ...job }, { ...seen, ...observed });
+): ReturnType<typeof jobOutcome> => jobOutcome([ran(end)], { ...clean, ...job }, { ...seen, ...observed });
+
+function ran(end: StepEnd, changes: Partial<RanStep> = {}): RanStep {
+  const result = end.kind === 'exit' && end.code === 0 ? 'success' : 'failure';
+  return { id: null, name: 'test', result, isTolerated: false, files: NO_FILES, end, timeoutMs: null, ...changes };
+}
 
 describe('the outcome of a job', () => {
   it('is success only for an observed exit code 0', () => {
@@ -61,6 +67,33 @@ describe('the outcome of a job', () => {
     expect(verdict({ kind: 'exit', code: 0 }, { writtenBytes: 5000 }).trailer).toContain(
       '4990 bytes of output were dropped',
     );
+  });
+});
+
+describe('the outcome of several steps', () => {
+  const of = (...steps: readonly RanStep[]) => jobOutcome(steps, clean, seen);
+  const exit = (code: number, changes: Partial<RanStep> = {}): RanStep => ran({ kind: 'exit', code }, changes);
+
+  it('is that of the first failure, whatever a later step came to', () => {
+    const verdict = of(exit(0), exit(3, { name: 'build' }), exit(0, { name: 'tidy' }), exit(4, { name: 'upload' }));
+    expect(verdict.outcome).toMatchObject({ result: 'failure', message: 'build: exit 3' });
+    expect(verdict.exitCode).toBe(3);
+  });
+
+  it('is success when only what may fail failed, and says so', () => {
+    const verdict = of(exit(0), exit(3, { name: 'lint', isTolerated: true }));
+    expect(verdict.outcome).toEqual({ result: 'success', reason: 'exit', message: 'passed, failed (allowed): lint' });
+    expect(verdict.exitCode).toBe(0);
+  });
+
+  it('names the step whose own time was up', () => {
+    const slow = ran({ kind: 'timeout' }, { name: 'slow', timeoutMs: 60_000 });
+    expect(of(slow, exit(0)).outcome).toMatchObject({ reason: 'timeout', message: 'slow: timed out after 1 min' });
+    expect(of(exit(0), { ...slow, isTolerated: true }).outcome.result).toBe('success');
+  });
+
+  it('is a time-out of the job even in a step that may fail', () => {
+    expect(of(exit(0), ran({ kind: 'timeout' }, { isTolerated: true })).outcome).toMatchObject({ reason: 'timeout' });
   });
 });
 

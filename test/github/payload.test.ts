@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { eventContext } from '../../src/core/event.ts';
 import { readPayload } from '../../src/github/payload.ts';
 import { changed, examples } from '../support/examples.ts';
 
@@ -26,6 +27,7 @@ test('a push to the default branch asks for its head, with full trust', () => {
     eventName: 'push',
     sha: '6113728f27ae82c7b1a177c8d03f9e96e0adf246',
     trust: 'T1',
+    event: eventContext(branchPush),
     repo,
     headRef: 'refs/heads/master',
     headRepoId: repo.id,
@@ -85,6 +87,7 @@ test('a pull request from a branch of the repository itself asks for its head', 
     eventName: 'pull_request',
     sha: 'ec26c3e57ca3a959ca5aad62de7213c562f8c821',
     trust: 'T2',
+    event: eventContext(opened),
     repo,
     headRef: 'refs/heads/changes',
     headRepoId: repo.id,

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { waitsForOf } from '../../src/core/graph.ts';
+import { expandPipeline } from '../../src/core/expand.ts';
 import { parsePipeline } from '../../src/core/pipeline-file.ts';
 import { formatProblem } from '../../src/core/problem.ts';
 
@@ -34,10 +34,14 @@ describe('pipeline files', () => {
   });
 });
 
+/** What a push would bring. */
+const github = { event_name: 'push', ref: 'refs/heads/main', ref_name: 'main', event: { labels: ['a', 'b'] } };
+
 function outcomeOf(text: string, name: string): unknown {
   const parsed = parsePipeline(text, `.hearth/${name}.yml`);
   if (!parsed.ok) return { problems: parsed.problem.map(formatProblem) };
-  const { jobs, ...rest } = parsed.value;
-  const waitsFor = waitsForOf(parsed.value);
-  return { ...rest, jobs: jobs.map((job) => ({ ...job, waitsFor: waitsFor.get(job.name) })) };
+  const { jobs: _, ...rest } = parsed.value;
+  const jobs = expandPipeline(parsed.value, { contexts: { github, inputs: {} } });
+  if (!jobs.ok) return { problems: jobs.problem.map(formatProblem) };
+  return { ...rest, jobs: jobs.value.map(({ spec, waitsFor }) => ({ ...spec, waitsFor })) };
 }

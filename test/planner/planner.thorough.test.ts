@@ -61,6 +61,9 @@ describe('a new head', () => {
       headRef: 'topic/x',
       baseRef: 'main',
       actor: 'mona',
+      event: {},
+      inputs: {},
+      vars: {},
     });
   });
 

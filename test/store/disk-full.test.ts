@@ -50,7 +50,7 @@ describe('on a full disk', () => {
     expect((await findRun(store, run.id)).run.state).toBe('running');
 
     await rm(join(folder, 'ballast'));
-    expect(await store.finishJob(job.id, 1, passed, evidence, new Date(0))).toBe(true);
+    expect(await store.finishJob(job.id, 1, { outcome: passed, evidence, outputs: {} }, new Date(0))).toBe(true);
     const answers = await Promise.all(acknowledged.map((id) => store.recordDelivery(delivery(id), head())));
     expect(answers.filter((answer) => answer !== 'duplicate')).toEqual([]);
     await store.close();

@@ -77,7 +77,7 @@ describe('group commit', () => {
     await store.apply([{ job, attempt: 0, action: 'queue' }], at(2));
     await store.apply([{ job, attempt: 0, action: 'claim', worker: 'w', leaseUntil: at(60) }], at(2));
     const { commits } = store.commitFigures();
-    await store.finishJob(job, 1, passed, evidence, at(3));
+    await store.finishJob(job, 1, { outcome: passed, evidence, outputs: {} }, at(3));
     expect(store.commitFigures().commits).toBe(commits + 1);
     await store.close();
   });

@@ -53,7 +53,7 @@ async function useEverything(store: Store): Promise<void> {
   await claimIn(store, run, 'b');
   await store.claimsOf('w');
   await store.jobStarted(job.id, 1, at(3));
-  await store.finishJob(job.id, 1, passed, evidence, at(4));
+  await store.finishJob(job.id, 1, { outcome: passed, evidence, outputs: {} }, at(4));
   await store.cancel(run, 'b', byAda, at(5));
   await store.cancel(run, null, byAda, at(5));
   const [first, second, third] = await store.unsentStatuses(at(6), 10);

@@ -104,7 +104,7 @@ const finish = fc
   .record({ job: id, attempt, outcome: fc.constantFrom(passed, ...endings) })
   .map(({ job, attempt: number, outcome }) =>
     step(`finish ${job} attempt ${number} as ${outcome.result}`, ({ store, seconds }) =>
-      store.finishJob(job, number, outcome, evidence, at(seconds)),
+      store.finishJob(job, number, { outcome, evidence, outputs: {} }, at(seconds)),
     ),
   );
 

@@ -3,7 +3,7 @@ import type { Delivery, Intake, IntakeRequest } from '../../src/core/intake.ts';
 import type { Job } from '../../src/core/job.ts';
 import type { Evidence, Outcome } from '../../src/core/outcome.ts';
 import type { IntakePlan, OutgoingStatus, PlannedRun, RunWithJobs, Store } from '../../src/core/ports.ts';
-import { makeSpec } from '../support/make.ts';
+import { makeContext, makeSpec } from '../support/make.ts';
 
 export function at(seconds: number): Date {
   return new Date(1_700_000_000_000 + seconds * 1000);
@@ -29,6 +29,7 @@ export function head(change: Partial<IntakeRequest & { kind: 'head' }> = {}): In
     eventName: 'push',
     sha: shaA,
     trust: 'T2',
+    event: {},
     repo,
     headRef: 'refs/heads/topic',
     headRepoId: repo.id,
@@ -54,14 +55,7 @@ export function planned(
     prNumber: null,
     eventName: 'push',
     trust: 'T2',
-    context: {
-      sidecar: { kind: 'image', image: 'debian:12', shmBytes: 1 },
-      caches: {},
-      refName: 'topic',
-      headRef: null,
-      baseRef: null,
-      actor: 'ada',
-    },
+    context: makeContext({ refName: 'topic', actor: 'ada' }),
     jobs: jobs.map((job) =>
       typeof job === 'string'
         ? { spec: makeSpec(job), waitsFor: [] }
@@ -123,7 +117,7 @@ export async function claimIn(store: Store, run: number, name: string, seconds =
 /** Runs a job from waiting to its end. */
 export async function finishIn(store: Store, run: number, name: string, outcome: Outcome = passed): Promise<void> {
   const { id, attempt } = await claimIn(store, run, name);
-  await store.finishJob(id, attempt, outcome, evidence, at(5));
+  await store.finishJob(id, attempt, { outcome, evidence, outputs: {} }, at(5));
 }
 
 /** What the forge should be told now, by context. */

@@ -7,7 +7,7 @@ import { startLoop } from '../../src/loop.ts';
 import { scheduleOnce } from '../../src/scheduler.ts';
 import { systemClock } from '../../src/system.ts';
 import { createWorker } from '../../src/worker.ts';
-import { makeSpec } from './make.ts';
+import { makeContext, makeSpec } from './make.ts';
 import { scriptedExecutor, type ScriptedExecutor } from './scripted-executor.ts';
 
 export interface EngineRig extends AsyncDisposable {
@@ -76,7 +76,7 @@ export async function startEngineRig(
         defaultBranch: 'main',
         actor: 'mona',
       };
-      const request: IntakeRequest = { kind: 'head', eventName: 'push', sha, trust: 'T1', ...target };
+      const request: IntakeRequest = { kind: 'head', eventName: 'push', sha, trust: 'T1', event: {}, ...target };
       const id = `${++deliveries}`;
       await store.recordDelivery(
         { id, event: 'push', body: new Uint8Array(), receivedAt: new Date(), verdict: 'accepted', note: null },
@@ -93,14 +93,7 @@ export async function startEngineRig(
         prNumber: null,
         eventName: 'push',
         trust: 'T1',
-        context: {
-          sidecar: { kind: 'image', image: 'x', shmBytes: 1 },
-          caches: {},
-          refName: 'main',
-          headRef: null,
-          baseRef: null,
-          actor: 'mona',
-        },
+        context: makeContext(),
         jobs: Object.entries(jobs).map(([name, waitsFor]) => ({ spec: makeSpec(name, spec?.(name)), waitsFor })),
         outcome: null,
         reported: true,

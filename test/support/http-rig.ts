@@ -15,7 +15,7 @@ import { startServer, type HttpServer, type ServerOptions } from '../../src/http
 import { openJobLogs } from '../../src/store/job-logs.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { systemClock } from '../../src/system.ts';
-import { makeSpec } from './make.ts';
+import { makeContext, makeSpec } from './make.ts';
 import { evidence, passed } from './scripted-executor.ts';
 
 export const adminToken = 'admin-token-of-the-tests';
@@ -109,6 +109,7 @@ export async function startHttpRig({
         eventName: 'push',
         sha,
         trust: 'T1',
+        event: {},
         repo,
         headRef: 'refs/heads/main',
         headRepoId: 10,
@@ -132,14 +133,7 @@ export async function startHttpRig({
         prNumber: null,
         eventName: 'push' as const,
         trust: 'T1' as const,
-        context: {
-          sidecar: { kind: 'image' as const, image: 'x', shmBytes: 1 },
-          caches: {},
-          refName: 'main',
-          headRef: null,
-          baseRef: null,
-          actor: 'mona',
-        },
+        context: makeContext(),
         jobs: jobs.map((name) => ({ spec: makeSpec(name), waitsFor: [] })),
         outcome: null,
         reported: true,
@@ -164,7 +158,7 @@ export async function startHttpRig({
     },
     async end(run, name) {
       const { id, attempt } = await jobOf(run, name);
-      if (!(await store.finishJob(id, attempt, passed, evidence, new Date())))
+      if (!(await store.finishJob(id, attempt, { outcome: passed, evidence, outputs: {} }, new Date())))
         throw new Error(`${name} could not be ended`);
     },
     async [Symbol.asyncDispose]() {

@@ -1,23 +1,42 @@
 /** Plain values of the core types for tests, with every field filled in. */
 import type { Job } from '../../src/core/job.ts';
-import type { JobSpec } from '../../src/core/pipeline.ts';
-import type { Run } from '../../src/core/run.ts';
+import type { JobSpec, JobTemplate, StepSpec } from '../../src/core/pipeline.ts';
+import type { Run, RunContext } from '../../src/core/run.ts';
 
 const noTimings = { queuedAt: null, claimedAt: null, startedAt: null, finishedAt: null };
+
+export function makeStep(run = 'true', changes: Partial<StepSpec> = {}): StepSpec {
+  return {
+    ...{ id: null, name: 'run', condition: null, run, env: {}, workingDirectory: '.', shell: null },
+    ...{ timeoutMinutes: null, continueOnError: false },
+    ...changes,
+  };
+}
 
 export function makeSpec(name: string, changes: Partial<JobSpec> = {}): JobSpec {
   return {
     name,
+    key: name,
     title: name,
+    axes: {},
+    group: null,
+    condition: null,
     needs: undefined,
+    optionalNeeds: [],
     phase: undefined,
-    steps: [{ name: 'run', run: 'true', env: {}, workingDirectory: '.' }],
+    steps: [makeStep()],
     env: {},
     timeoutMs: 60_000,
     continueOnError: false,
     caches: [],
+    outputs: {},
     ...changes,
   };
+}
+
+export function makeTemplate(name: string, changes: Partial<JobTemplate> = {}): JobTemplate {
+  const { key: _key, axes: _axes, group: _group, timeoutMs: _ms, continueOnError, ...rest } = makeSpec(name);
+  return { ...rest, continueOnError, timeoutMinutes: 1, strategy: null, position: { line: 1, column: 1 }, ...changes };
 }
 
 export function makeJob(name: string, changes: Partial<Job> = {}): Job {
@@ -30,10 +49,27 @@ export function makeJob(name: string, changes: Partial<Job> = {}): Job {
     state: 'waiting',
     outcome: null,
     evidence: null,
+    outputs: {},
     attempt: 0,
     worker: null,
     leaseUntil: null,
+    ending: null,
     timings: noTimings,
+    ...changes,
+  };
+}
+
+export function makeContext(changes: Partial<RunContext> = {}): RunContext {
+  return {
+    sidecar: { kind: 'image', image: 'x', shmBytes: 1 },
+    caches: {},
+    refName: 'main',
+    headRef: null,
+    baseRef: null,
+    actor: 'mona',
+    event: {},
+    inputs: {},
+    vars: {},
     ...changes,
   };
 }

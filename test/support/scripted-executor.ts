@@ -40,7 +40,7 @@ export function scriptedExecutor(): ScriptedExecutor {
       signals.started(new Date());
       return new Promise<Finish | undefined>((resolve) => {
         const finish = (outcome: Outcome): void => {
-          resolve({ outcome, evidence: outcome.result === 'success' ? evidence : null });
+          resolve({ outcome, evidence: outcome.result === 'success' ? evidence : null, outputs: {} });
         };
         const stopped = new Promise<Outcome>((tell) => {
           signals.stop.addEventListener('abort', () => {

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -27,6 +26,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "step-request.h"
 
 #define CONTROL "/.hearth/control"
 #define JOB_DIR "/.hearth/job"
@@ -35,7 +35,7 @@
 #define COMMAND_FILE_LIMIT (1 << 20)
 #define LOG_NOTICE_MS 25
 #define CHUNK (256 * 1024)
-#define MAX_STRINGS 4096
+#define MAX_WORDS 64
 
 /* Files that a job writes for its later steps and for its dependants; each is copied out after every step. */
 static const char *const command_files[] = {"env", "path", "output", "summary"};
@@ -59,13 +59,7 @@ static struct {
 static int ctl_fd, done_fd, signal_fd;
 static int64_t last_notice;
 static struct rlimit limits_at_start[RLIM_NLIMITS];
-static struct stat control_owner;
 static char chunk[CHUNK];
-
-static void die(const char *what) {
-  fprintf(stderr, "hearth supervisor: %s: %s\n", what, strerror(errno));
-  exit(70);
-}
 
 static int64_t now_ms(void) {
   struct timespec t;
@@ -81,52 +75,6 @@ static void notify(const char *format, ...) {
   int length = vsnprintf(line, sizeof line, format, args);
   va_end(args);
   if (length > 0 && write(done_fd, line, (size_t)length) < 0 && errno != EAGAIN) die("done");
-}
-
-static const char *path_of(const char *format, ...) {
-  static char path[PATH_MAX];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(path, sizeof path, format, args);
-  va_end(args);
-  return path;
-}
-
-static int write_all(int fd, const char *bytes, size_t length) {
-  while (length > 0) {
-    ssize_t n = write(fd, bytes, length);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return -1;
-    bytes += n;
-    length -= (size_t)n;
-  }
-  return 0;
-}
-
-/*
- * A daemon without root must be able to read what this PID 1 of uid 0 writes into its folder, from the first moment on:
- * the file is created as the folder's owner, not given to it afterwards.
- */
-static int open_as_owner(const char *path, int flags) {
-  setfsgid(control_owner.st_gid);
-  setfsuid(control_owner.st_uid);
-  int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
-  int why = errno;
-  setfsuid(0);
-  setfsgid(0);
-  errno = why;
-  return fd;
-}
-
-/* Whole or not at all: what stands under its final name is complete. */
-static void publish(const char *name, const char *text) {
-  char temporary[PATH_MAX];
-  snprintf(temporary, sizeof temporary, "%s.tmp", name);
-  int fd = open_as_owner(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-  if (fd < 0) die(temporary);
-  if (write_all(fd, text, strlen(text)) < 0) die(temporary);
-  close(fd);
-  if (rename(temporary, name) < 0) die(name);
 }
 
 /* ---- output ------------------------------------------------------------------------------------------------- */
@@ -220,50 +168,20 @@ static void copy_command_file(const char *name) {
 
 /* ---- starting a step ---------------------------------------------------------------------------------------- */
 
-struct request {
-  int64_t timeout_ms, grace_ms;
-  uint64_t cap;
-  uid_t uid;
-  gid_t gid;
-  int give;
-  const char *cwd, *banner, *script;
-  char *const *env;
-};
-
-/* NUL-terminated strings in fixed order, then the environment. Returns 0 when the file is not of this form. */
-static int read_request(long n, long k, struct request *request) {
-  static char *strings[MAX_STRINGS + 1];
-  static char *text;
-  free(text);
-  text = NULL;
-  int fd = open(path_of("jobs/%ld/%ld/req", n, k), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return 0;
-  struct stat st;
-  if (fstat(fd, &st) < 0 || st.st_size < 2 || st.st_size > (64 << 20)) return close(fd), 0;
-  size_t size = (size_t)st.st_size, have = 0;
-  text = malloc(size);
-  if (!text) die("request");
-  ssize_t got;
-  while (have < size && (got = read(fd, text + have, size - have)) > 0) have += (size_t)got;
-  close(fd);
-  if (have != size || text[size - 1] != '\0') return 0;
-  size_t count = 0;
-  for (char *at = text; at < text + size; at += strlen(at) + 1) {
-    if (count == MAX_STRINGS) return 0;
-    strings[count++] = at;
-  }
-  strings[count] = NULL;
-  if (count < 10 || strcmp(strings[0], "hearth-step-1") != 0) return 0;
-  *request = (struct request){
-      .timeout_ms = atoll(strings[1]), .grace_ms = atoll(strings[2]), .cap = strtoull(strings[3], NULL, 10),
-      .uid = (uid_t)atol(strings[4]), .gid = (gid_t)atol(strings[5]), .give = atoi(strings[6]),
-      .cwd = strings[7], .banner = strings[8], .script = strings[9], .env = strings + 10};
-  return 1;
-}
-
 static void refuse_exec(const char *what, const char *name) {
   dprintf(2, "hearth: %s %s: %s\n", what, name, strerror(errno));
   _exit(errno == ENOENT ? 127 : 126);
+}
+
+/* The words are found along the job's own PATH. Does not return. */
+static void become_command(const struct request *request) {
+  char *words[MAX_WORDS + 1], *rest = request->command;
+  size_t count = 0;
+  while (rest && count < MAX_WORDS) words[count++] = strsep(&rest, "\x1f");
+  words[count] = NULL;
+  environ = (char **)request->env;
+  execvp(words[0], words);
+  refuse_exec("starting", words[0]);
 }
 
 /* Runs in the child: one capability fewer than PID 1, so that even a root job may not look into /proc/1. */
@@ -287,6 +205,7 @@ static void become_job(const struct request *request, const char *script_path) {
        setresuid(request->uid, request->uid, request->uid) < 0))
     refuse_exec("changing to", "the job's user");
   if (chdir(request->cwd) < 0) refuse_exec("working directory", request->cwd);
+  if (request->command[0]) become_command(request);
   char *bash[] = {"bash", "-e", (char *)script_path, NULL}, *sh[] = {"sh", "-e", (char *)script_path, NULL};
   execve("/bin/bash", bash, request->env);
   execve("/bin/sh", sh, request->env);
@@ -319,6 +238,11 @@ static void finish_step(const char *rc) {
   publish(path_of("jobs/%ld/%ld/rc", job.job, job.step), rc);
   job.phase = BETWEEN_STEPS;
   job.main_pid = 0;
+  /* Only this step's time was up: what is left of it must not go on, and a later step may run. */
+  if (job.stop_reason && strcmp(job.stop_reason, "timeout") == 0) {
+    kill(-1, SIGKILL);
+    job.stop_reason = NULL;
+  }
   job.stop_at = job.kill_at = 0;
   notify("rc %ld %ld\n", job.job, job.step);
 }

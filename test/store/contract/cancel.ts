@@ -24,7 +24,7 @@ export function cancelContract(open: OpenEmptyStore): void {
       expect(await store().cancel(run.id, null, byAda, at(3))).toBe('cancelled');
       expect(await jobIn(store(), run.id, 'lint')).toMatchObject({ state: 'finished', outcome: byAda });
       expect(await store().claimsOf('w')).toMatchObject([{ stop: byAda }]);
-      await store().finishJob(build.id, 1, byAda, null, at(4));
+      await store().finishJob(build.id, 1, { outcome: byAda, evidence: null, outputs: {} }, at(4));
       expect((await findRun(store(), run.id)).run.outcome).toEqual(byAda);
     });
 
@@ -32,7 +32,7 @@ export function cancelContract(open: OpenEmptyStore): void {
       const { run } = await runIn(store());
       const build = await claimIn(store(), run.id, 'build');
       await store().cancel(run.id, null, byAda, at(3));
-      expect(await store().finishJob(build.id, 1, passed, evidence, at(4))).toBe(true);
+      expect(await store().finishJob(build.id, 1, { outcome: passed, evidence, outputs: {} }, at(4))).toBe(true);
       expect((await jobIn(store(), run.id, 'build')).outcome).toEqual(passed);
       expect((await findRun(store(), run.id)).run.outcome).toEqual(byAda);
     });

@@ -124,16 +124,16 @@ export function jobContract(open: OpenEmptyStore): void {
       const job = await claimIn(store(), run.id, 'build');
       expect(await store().jobStarted(job.id, 0, at(3))).toBe(false);
       expect(await store().jobStarted(job.id, 2, at(3))).toBe(false);
-      expect(await store().finishJob(job.id, 0, passed, evidence, at(4))).toBe(false);
-      expect(await store().finishJob(job.id, 2, passed, evidence, at(4))).toBe(false);
+      expect(await store().finishJob(job.id, 0, { outcome: passed, evidence, outputs: {} }, at(4))).toBe(false);
+      expect(await store().finishJob(job.id, 2, { outcome: passed, evidence, outputs: {} }, at(4))).toBe(false);
       expect(await jobIn(store(), run.id, 'build')).toEqual(job);
     });
 
     test('ends with its outcome and evidence, once', async () => {
       const { run } = await runIn(store());
       const job = await claimIn(store(), run.id, 'build');
-      expect(await store().finishJob(job.id, 1, passed, evidence, at(5))).toBe(true);
-      expect(await store().finishJob(job.id, 1, failed, evidence, at(6))).toBe(false);
+      expect(await store().finishJob(job.id, 1, { outcome: passed, evidence, outputs: {} }, at(5))).toBe(true);
+      expect(await store().finishJob(job.id, 1, { outcome: failed, evidence, outputs: {} }, at(6))).toBe(false);
       expect(await store().jobStarted(job.id, 1, at(6))).toBe(false);
       expect(await jobIn(store(), run.id, 'build')).toMatchObject({
         state: 'finished',
@@ -148,13 +148,17 @@ export function jobContract(open: OpenEmptyStore): void {
     test('is not green without evidence', async () => {
       const { run } = await runIn(store());
       const job = await claimIn(store(), run.id, 'build');
-      await expect(store().finishJob(job.id, 1, passed, null, at(5))).rejects.toThrow('without evidence');
+      await expect(
+        store().finishJob(job.id, 1, { outcome: passed, evidence: null, outputs: {} }, at(5)),
+      ).rejects.toThrow('without evidence');
       expect((await jobIn(store(), run.id, 'build')).state).toBe('running');
     });
 
     test('that was never claimed cannot end', async () => {
       const { run, jobs } = await runIn(store());
-      expect(await store().finishJob(jobs[0]?.id ?? 0, 0, failed, null, at(5))).toBe(false);
+      expect(
+        await store().finishJob(jobs[0]?.id ?? 0, 0, { outcome: failed, evidence: null, outputs: {} }, at(5)),
+      ).toBe(false);
       expect((await findRun(store(), run.id)).run.state).toBe('queued');
     });
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
-import { at, claimIn, finishIn, jobIn, planned, runIn } from '../support.ts';
+import { at, claimIn, evidence, finishIn, jobIn, passed, planned, runIn } from '../support.ts';
 
 const worker = { id: 'w', slots: 3, details: { workspace: 'overlay', warm: 2 } };
 
@@ -40,9 +40,21 @@ export function leaseContract(open: OpenEmptyStore): void {
         job: await jobIn(store(), run.id, 'lint'),
         run: (await store().findRun(run.id))?.run,
         context: wanted.context,
+        needs: {},
         stop: null,
       });
       expect(await store().claimsOf('v')).toEqual([]);
+    });
+
+    test('learns what the jobs said that its claim needs', async () => {
+      const { run } = await runIn(store(), planned(['build', 'other', { name: 'ship', waitsFor: ['build'] }]));
+      const build = await claimIn(store(), run.id, 'build');
+      const outputs = { version: '1.10' };
+      await store().finishJob(build.id, 1, { outcome: passed, evidence, outputs }, at(5));
+      await claimIn(store(), run.id, 'ship', 6);
+      const [claim] = await store().claimsOf('w');
+      expect(claim?.needs).toEqual({ build: { result: 'success', outputs } });
+      expect((await jobIn(store(), run.id, 'build')).outputs).toEqual(outputs);
     });
 
     test('that was silent for weeks is forgotten', async () => {

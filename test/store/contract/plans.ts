@@ -57,9 +57,11 @@ export function planContract(open: OpenEmptyStore): void {
         state: 'waiting',
         outcome: null,
         evidence: null,
+        outputs: {},
         attempt: 0,
         worker: null,
         leaseUntil: null,
+        ending: null,
         timings: { queuedAt: null, claimedAt: null, startedAt: null, finishedAt: null },
       });
       expect(jobs[0]?.spec).toStrictEqual(wanted.jobs[0]?.spec);
@@ -216,7 +218,7 @@ export function planContract(open: OpenEmptyStore): void {
       expect((await jobIn(store(), run.id, 'build')).state).toBe('running');
       expect((await jobIn(store(), run.id, 'docs')).outcome).toEqual(superseded);
       expect(await store().claimsOf('w')).toMatchObject([{ job: { id: build.id }, stop: superseded }]);
-      await store().finishJob(build.id, 1, superseded, null, at(9));
+      await store().finishJob(build.id, 1, { outcome: superseded, evidence: null, outputs: {} }, at(9));
       expect((await findRun(store(), run.id)).run).toMatchObject({
         state: 'finished',
         outcome: superseded,

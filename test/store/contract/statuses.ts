@@ -135,7 +135,7 @@ export function statusContract(open: OpenEmptyStore): void {
       const again = await runIn(store());
       await finishIn(store(), again.run.id, 'build');
       const before = await desired(store());
-      await store().finishJob(job.id, 1, superseded, null, at(9));
+      await store().finishJob(job.id, 1, { outcome: superseded, evidence: null, outputs: {} }, at(9));
       expect(await desired(store())).toEqual(before);
       expect(before['hearth/ci']).toMatchObject({ state: 'success', runId: again.run.id });
     });

@@ -1,0 +1,211 @@
+/** From the jobs of a file to the jobs of a run: matrices are multiplied out, and what is known when planning is filled in. */
+import { contextsUsed } from './expression-syntax.ts';
+import {
+  ExpressionFailure,
+  evaluateTemplate,
+  isTruthy,
+  renderTemplate,
+  type Value,
+  type Values,
+} from './expression.ts';
+import { waitsForOf } from './graph.ts';
+import { MAX_COMBINATIONS, combinationNames, combinationsOf, countProduct, type Axes, type Matrix } from './matrix.ts';
+import type { ExpandedJob, JobSpec, JobTemplate, MatrixTemplate, Pipeline, Strategy } from './pipeline.ts';
+import type { Problem, ProblemCode } from './problem.ts';
+import { failed, success, type Result } from './result.ts';
+
+const MAX_JOBS = 1000;
+const MAX_TIMEOUT_MINUTES = 1440;
+const MINUTE_MS = 60_000;
+
+/**
+ * The jobs in the order of the file. `values` holds the contexts github and inputs; the file's own vars are added. All
+ * problems come at once; each names its key.
+ */
+export function expandPipeline(pipeline: Pipeline, values: Values): Result<readonly ExpandedJob[], readonly Problem[]> {
+  const contexts = { ...values.contexts, vars: { ...pipeline.vars, ...mapping(values.contexts.vars) } };
+  const problems: Problem[] = [];
+  const made = new Map<string, readonly JobSpec[]>();
+  for (const template of pipeline.jobs) {
+    try {
+      made.set(template.name, instancesOf(template, { ...values, contexts }));
+    } catch (cause) {
+      if (!(cause instanceof Trouble)) throw cause;
+      problems.push({ code: cause.code, message: cause.message, file: pipeline.file, position: template.position });
+    }
+  }
+  const specs = [...made.values()].flat();
+  if (specs.length > MAX_JOBS) {
+    const message = `The matrices of ${pipeline.name} make ${specs.length} jobs, and a run has at most ${MAX_JOBS}. Split it into several pipelines.`;
+    problems.push({ code: 'bad-matrix', message, file: pipeline.file });
+  }
+  if (problems.length > 0) return failed(problems);
+  const waitsFor = waitsForOf(pipeline);
+  return success(
+    specs.map((spec) => ({
+      spec,
+      waitsFor: (waitsFor.get(spec.key) ?? []).flatMap((key) => (made.get(key) ?? []).map(({ name }) => name)),
+    })),
+  );
+}
+
+class Trouble extends Error {
+  readonly code: ProblemCode;
+
+  constructor(code: ProblemCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+function instancesOf(template: JobTemplate, values: Values): readonly JobSpec[] {
+  const { strategy, name } = template;
+  if (strategy === null) return [instanceOf(template, values, { name, axes: {}, group: null })];
+  const key = `jobs.${name}.strategy`;
+  const matrix = matrixOf(strategy, `${key}.matrix`, values);
+  const combinations = countProduct(matrix) > MAX_COMBINATIONS ? undefined : combinationsOf(matrix);
+  if (combinations === undefined || combinations.length > MAX_COMBINATIONS) {
+    const count = combinations?.length ?? countProduct(matrix);
+    throw new Trouble(
+      'bad-matrix',
+      `${key}.matrix makes ${count} jobs, and at most ${MAX_COMBINATIONS} are possible. Take values away or split the job.`,
+    );
+  }
+  // A job that silently runs zero times would be green without having been observed.
+  if (combinations.length === 0)
+    throw new Trouble('bad-matrix', `${key}.matrix leaves no combination. Add a value or remove an exclude.`);
+  const names = combinationNames(name, matrix, combinations);
+  const failFast = isTruthy(given(strategy.failFast, `${key}.fail-fast`, values));
+  const maxParallel =
+    strategy.maxParallel === null ? null : numberOf(strategy.maxParallel, `${key}.max-parallel`, values, 1, MAX_JOBS);
+  return combinations.map((axes, index) =>
+    instanceOf(template, values, {
+      name: names[index] ?? name,
+      axes,
+      group: { index, total: combinations.length, failFast, maxParallel },
+    }),
+  );
+}
+
+function instanceOf(template: JobTemplate, values: Values, own: Pick<JobSpec, 'name' | 'axes' | 'group'>): JobSpec {
+  const {
+    strategy: _,
+    position: _place,
+    title: _title,
+    name: key,
+    timeoutMinutes,
+    continueOnError,
+    ...rest
+  } = template;
+  const label = `jobs.${key}`;
+  const known = { ...values, contexts: { ...values.contexts, matrix: own.axes, strategy: strategyContext(own.group) } };
+  const minutes = numberOf(timeoutMinutes, `${label}.timeout-minutes`, known, 0, MAX_TIMEOUT_MINUTES);
+  return {
+    ...rest,
+    ...own,
+    key,
+    title: titleOf(template, own, known),
+    timeoutMs: Math.max(1, Math.round(minutes * MINUTE_MS)),
+    continueOnError: isTruthy(given(continueOnError, `${label}.continue-on-error`, known)),
+  };
+}
+
+/** A name without a word about the matrix would be the same for all combinations. */
+function titleOf({ title, name: key }: JobTemplate, own: Pick<JobSpec, 'name' | 'group'>, values: Values): string {
+  if (title === key) return own.name;
+  const rendered = attempt(`jobs.${key}.name`, () => renderTemplate(title, values)).trim();
+  if (rendered === '') return own.name;
+  return own.group === null || contextsUsed(title).has('matrix')
+    ? rendered
+    : `${rendered}${own.name.slice(key.length)}`;
+}
+
+/** The `strategy` context, as on GitHub. */
+export function strategyContext(group: JobSpec['group']): Value {
+  return {
+    'fail-fast': group?.failFast ?? true,
+    'job-index': group?.index ?? 0,
+    'job-total': group?.total ?? 1,
+    'max-parallel': group?.maxParallel ?? group?.total ?? 1,
+  };
+}
+
+function matrixOf({ matrix }: Strategy, label: string, values: Values): Matrix {
+  const whole = typeof matrix === 'string' ? given(matrix, label, values) : undefined;
+  const parts: MatrixTemplate = whole === undefined ? (matrix as MatrixTemplate) : partsOf(mappingAt(whole, label));
+  return {
+    axes: Object.fromEntries(
+      Object.entries(parts.axes).map(([axis, list]) => [
+        axis,
+        listAt(filled(list, `${label}.${axis}`, values), `${label}.${axis}`),
+      ]),
+    ),
+    include: combinationsAt(filled(parts.include, `${label}.include`, values), `${label}.include`),
+    exclude: combinationsAt(filled(parts.exclude, `${label}.exclude`, values), `${label}.exclude`),
+  };
+}
+
+function partsOf({ include = [], exclude = [], ...axes }: Readonly<Record<string, Value>>): MatrixTemplate {
+  return {
+    axes: axes as MatrixTemplate['axes'],
+    include: include as readonly Axes[],
+    exclude: exclude as readonly Axes[],
+  };
+}
+
+/** Expressions may stand anywhere in a matrix, also inside of its values. */
+function filled(value: Value, label: string, values: Values): Value {
+  if (typeof value === 'string') return given(value, label, values);
+  if (isList(value)) return value.map((item) => filled(item, label, values));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, filled(item, label, values)]));
+}
+
+function listAt(value: Value, label: string): readonly Value[] {
+  if (isList(value) && value.length > 0) return value;
+  throw new Trouble('bad-matrix', `${label} must be a list with at least one value. It is ${short(value)}.`);
+}
+
+function mappingAt(value: Value, label: string): Readonly<Record<string, Value>> {
+  if (typeof value === 'object' && value !== null && !isList(value)) return value;
+  throw new Trouble('bad-matrix', `${label} must be a mapping from axes to values. It is ${short(value)}.`);
+}
+
+function combinationsAt(value: Value, label: string): readonly Axes[] {
+  if (isList(value)) return value.map((item) => mappingAt(item, label));
+  throw new Trouble('bad-matrix', `${label} must be a list of combinations. It is ${short(value)}.`);
+}
+
+function short(value: Value): string {
+  const text = JSON.stringify(value);
+  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
+}
+
+function mapping(value: Value | undefined): Readonly<Record<string, Value>> {
+  return typeof value === 'object' && value !== null && !isList(value) ? value : {};
+}
+
+function numberOf(value: number | string, label: string, values: Values, least: number, most: number): number {
+  const found = given(value, label, values);
+  const number = Number(found);
+  if (number > 0 && number >= least && number <= most) return number;
+  throw new Trouble('bad-value', `${label} must be a number from ${least} to ${most}. It is ${short(found)}.`);
+}
+
+/** What stands in the file, or what its expression gives. */
+function given(value: Value, label: string, values: Values): Value {
+  return typeof value === 'string' ? attempt(label, () => evaluateTemplate(value, values)) : value;
+}
+
+function attempt<T>(label: string, evaluate: () => T): T {
+  try {
+    return evaluate();
+  } catch (cause) {
+    if (!(cause instanceof ExpressionFailure)) throw cause;
+    throw new Trouble('bad-expression', `${label}: ${cause.message}. Correct the expression or what it takes.`);
+  }
+}
+
+function isList(value: Value): value is readonly Value[] {
+  return Array.isArray(value);
+}

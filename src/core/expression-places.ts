@@ -1,0 +1,139 @@
+/** Where in a pipeline file expressions may stand, and what they may use there. GitHub's table, without what we lack. */
+import {
+  checkCondition,
+  checkTemplate,
+  type ContextName,
+  type ExpressionTrouble,
+  type Scope,
+} from './expression-syntax.ts';
+import { labelOf } from './pipeline-issues.ts';
+import type { Position, Problem } from './problem.ts';
+import type { YamlNode } from './yaml-tree.ts';
+
+interface Place {
+  /** `*` stands for any name or number, a last `**` for anything below. */
+  readonly path: readonly string[];
+  readonly scope: Scope;
+  /** May stand without `${{ }}`. */
+  readonly isCondition?: true;
+  /** The text becomes commands. */
+  readonly isScript?: true;
+}
+
+const planned: readonly ContextName[] = ['github', 'inputs', 'vars'];
+const ofJob: readonly ContextName[] = [...planned, 'matrix', 'strategy'];
+const atStart: readonly ContextName[] = [...ofJob, 'needs'];
+const inSteps: readonly ContextName[] = [...atStart, 'env', 'steps', 'job', 'runner'];
+const step: Scope = { contexts: inSteps, hashFiles: true };
+
+const places: readonly Place[] = [
+  { path: ['env', '*'], scope: { contexts: planned } },
+  { path: ['jobs', '*', 'name'], scope: { contexts: ofJob } },
+  { path: ['jobs', '*', 'if'], scope: { contexts: atStart, status: true }, isCondition: true },
+  { path: ['jobs', '*', 'strategy', '**'], scope: { contexts: planned } },
+  { path: ['jobs', '*', 'timeout-minutes'], scope: { contexts: ofJob } },
+  { path: ['jobs', '*', 'continue-on-error'], scope: { contexts: ofJob } },
+  { path: ['jobs', '*', 'env', '*'], scope: { contexts: atStart } },
+  { path: ['jobs', '*', 'outputs', '*'], scope: { contexts: inSteps } },
+  { path: ['jobs', '*', 'run'], scope: step, isScript: true },
+  { path: ['jobs', '*', 'steps', '*', 'run'], scope: step, isScript: true },
+  { path: ['jobs', '*', 'steps', '*', 'if'], scope: { ...step, status: true }, isCondition: true },
+  ...['name', 'working-directory', 'timeout-minutes', 'continue-on-error'].map((key) => ({
+    path: ['jobs', '*', 'steps', '*', key],
+    scope: step,
+  })),
+  { path: ['jobs', '*', 'steps', '*', 'env', '*'], scope: step },
+];
+
+/** Everything that is wrong with expressions anywhere in a file, and every expression where none may stand. */
+export function problemsOfExpressions(root: YamlNode, file: string): readonly Problem[] {
+  const problems: Problem[] = [];
+  const visit = (node: YamlNode, path: readonly (string | number)[]): void => {
+    for (const [key, { node: below }] of node.entries) visit(below, [...path, key]);
+    for (const [index, below] of node.items.entries()) visit(below, [...path, index]);
+    if (typeof node.value !== 'string') return;
+    for (const trouble of troublesAt(node.value, path)) {
+      const message = `${labelOf(path)}: ${trouble.message}`;
+      problems.push({ code: 'bad-expression', message, file, position: positionOf(node, trouble) });
+    }
+  };
+  visit(root, []);
+  return problems;
+}
+
+type PlacedTrouble = Omit<ExpressionTrouble, 'offset'> & { readonly offset: number | 'value' };
+
+function troublesAt(text: string, path: readonly (string | number)[]): readonly PlacedTrouble[] {
+  const place = places.find((one) => matches(one.path, path));
+  if (place?.isCondition) return checkCondition(text, place.scope);
+  if (!text.includes('${{')) return [];
+  if (place === undefined) {
+    return [{ message: 'There can be no expression here. Write the value itself.', part: 0, offset: 'value' }];
+  }
+  const wrong = checkTemplate(text, place.scope);
+  return wrong.length === 0 && place.isScript === true ? injections(text) : wrong;
+}
+
+/** Parts of an event that are numbers, digests or words of GitHub's own. */
+const harmless: ReadonlySet<string> = new Set([
+  'number',
+  'id',
+  'sha',
+  'before',
+  'after',
+  'action',
+  'draft',
+  'merged',
+  'private',
+  'fork',
+  'forced',
+]);
+
+/**
+ * What outsiders choose (a branch name of a fork, a title, a message) would become commands if it were put into a script.
+ * GitHub lets it: https://securitylab.github.com/resources/github-actions-untrusted-input/
+ */
+function injections(text: string): readonly ExpressionTrouble[] {
+  return text
+    .split('${{')
+    .slice(1)
+    .flatMap((rest, part): readonly ExpressionTrouble[] => {
+      const expression = rest.split('}}')[0] ?? '';
+      const found = [...expression.matchAll(/\bgithub\b((?:\s*\.\s*[\w*-]+|\s*\[[^\]]*\])*)/gi)].find(
+        isChosenByOutsiders,
+      );
+      if (found === undefined) return [];
+      const value = `\${{ ${found[0]} }}`;
+      const message =
+        `outsiders can choose what is in ${value}, and here it would become commands. ` +
+        `Give it to the step as a variable (env: VALUE: ${value}) and write "$VALUE" in the script.`;
+      return [{ message, part, offset: found.index }];
+    });
+}
+
+function isChosenByOutsiders(found: RegExpMatchArray): boolean {
+  const parts = (found[1] ?? '').toLowerCase().match(/[\w*-]+/g) ?? [];
+  const [first, ...rest] = parts;
+  if (first === undefined || first === 'head_ref') return true;
+  return first === 'event' && !harmless.has(rest.at(-1) ?? '');
+}
+
+function matches(pattern: readonly string[], path: readonly (string | number)[]): boolean {
+  const isOpen = pattern.at(-1) === '**';
+  const fixed = isOpen ? pattern.slice(0, -1) : pattern;
+  if (isOpen ? path.length <= fixed.length : path.length !== fixed.length) return false;
+  return fixed.every((part, index) => part === '*' || part === path[index]);
+}
+
+/** Found in the text of the file, where escapes and indentation are; the n-th `${{` there is the n-th of the value. */
+function positionOf(node: YamlNode, { part, offset }: PlacedTrouble): Position {
+  if (offset === 'value') return node.position;
+  let start = -1;
+  for (let seen = 0; seen <= part; seen++) {
+    const next = node.raw.indexOf('${{', start + 1);
+    // A condition without `${{ }}`: the expression is the whole text.
+    if (next === -1) return node.at(Math.max(0, node.raw.search(/[^'"|>\s+-]/)) + Math.max(0, offset));
+    start = next;
+  }
+  return node.at(start + 3 + offset);
+}

@@ -1,0 +1,135 @@
+/** The shape of a job in a pipeline file. */
+import { z } from 'zod';
+import {
+  condition,
+  env,
+  folderInside,
+  identifier,
+  line,
+  listOrOne,
+  orExpression,
+  safeName,
+  scalar,
+  script,
+  shell,
+  timeout,
+  yesOrNo,
+} from './schema-values.ts';
+
+const need = z.union(
+  [
+    safeName,
+    z.strictObject({
+      job: safeName.describe('The job.'),
+      optional: z
+        .boolean({ error: 'must be true or false' })
+        .optional()
+        .describe('The job may be absent from the file or left out of the run. Default false.'),
+    }),
+  ],
+  { error: 'must be a job name, or a mapping with job and optional' },
+);
+const names = listOrOne(need, 'must be a job name or a list of job names');
+export const axisValue = z.unknown();
+export const combination = z.record(identifier, axisValue, { error: 'must be a mapping from axes to values' });
+export const combinations = orExpression(
+  z.array(combination, { error: 'must be a list of combinations' }),
+  'must be a list of combinations',
+);
+
+export const strategy = z.strictObject(
+  {
+    matrix: orExpression(
+      z
+        .object(
+          {
+            include: combinations
+              .optional()
+              .describe('Combinations to add, or values to add to combinations, as on GitHub.'),
+            exclude: combinations.optional().describe('Combinations to leave out.'),
+          },
+          { error: 'must be a mapping from axes to lists of values' },
+        )
+        .catchall(
+          orExpression(
+            z.array(axisValue, { error: 'must be a list of values' }).min(1, { error: 'must hold at least one value' }),
+            'must be a list of values',
+          ),
+        ),
+      'must be a mapping from axes to lists of values',
+    ).describe('Axes, by name: the job runs once for each combination of their values, at most 256 times.'),
+    'fail-fast': yesOrNo.optional().describe('The others are cancelled when one fails. Default true.'),
+    'max-parallel': orExpression(
+      z.int({ error: 'must be a whole number' }).min(1, { error: 'must be at least 1' }),
+      'must be a whole number',
+    )
+      .optional()
+      .describe('Most that run at the same time. Default: as many as there are slots.'),
+  },
+  { error: 'must be a mapping with matrix' },
+);
+
+export const defaultsRun = z.strictObject(
+  {
+    shell: shell.optional().describe('Shell of steps that name none.'),
+    'working-directory': folderInside.optional().describe('Folder of steps that name none.'),
+  },
+  { error: 'must be a mapping with shell and working-directory' },
+);
+export const defaults = z
+  .strictObject(
+    { run: defaultsRun.optional().describe('For all steps with `run`.') },
+    { error: 'must be a mapping with run' },
+  )
+  .meta({ id: 'defaults' });
+
+export const step = z.strictObject(
+  {
+    id: identifier.optional().describe('Name of the step in expressions: `steps.<id>.outputs`.'),
+    if: condition.optional().describe('The step runs only when this is true. Default `success()`.'),
+    name: line.optional().describe('What people see. Default: the first line of `run`.'),
+    run: script.describe('Commands, run by the shell; the first that fails ends the job.'),
+    env: env.optional().describe('Variables of this step.'),
+    'working-directory': folderInside.optional().describe('Folder from the top of the repository. Default: the top.'),
+    shell: shell
+      .optional()
+      .describe('`bash`, `sh`, `python`, or a command with `{0}` for the script. Default: bash, else sh.'),
+    'timeout-minutes': timeout.optional().describe('The step is stopped and fails after so long.'),
+    'continue-on-error': yesOrNo.optional().describe('A failure of this step is noted and tolerated. Default false.'),
+  },
+  { error: 'must be a mapping with run' },
+);
+
+export const job = z.strictObject(
+  {
+    name: line.optional().describe('What people see. Default: the key.'),
+    needs: names
+      .optional()
+      .describe('Jobs that must succeed first. With `needs` (also `[]`) phases do not count for this job.'),
+    phase: safeName.optional().describe('One of `phases`. Default: the first of them.'),
+    run: script.optional().describe('Commands of a job with one step. Either `run` or `steps`.'),
+    steps: z
+      .array(step, { error: 'must be a list of steps' })
+      .min(1, { error: 'must hold at least one step' })
+      .optional()
+      .describe('Steps, run one after the other in the same workspace.'),
+    env: env.optional().describe('Variables of all steps of the job.'),
+    'timeout-minutes': timeout
+      .optional()
+      .describe('The job is stopped and fails after so long; at most 1440. Default 30.'),
+    'continue-on-error': yesOrNo.optional().describe('A failure of this job is noted and tolerated. Default false.'),
+    cache: listOrOne(safeName, 'must be a cache name or a list of cache names')
+      .optional()
+      .describe('Caches of the file that this job uses.'),
+    if: condition
+      .optional()
+      .describe('The job runs only when this is true; evaluated once its needs are over. Default `success()`.'),
+    strategy: strategy.optional().describe('Runs the job once for each combination of a matrix.'),
+    outputs: z
+      .record(identifier, scalar, { error: 'must be a mapping from names to values' })
+      .optional()
+      .describe('What jobs that need this one get as `needs.<job>.outputs`.'),
+    defaults: defaults.optional().describe('What steps of this job take when they say nothing else.'),
+  },
+  { error: 'must be a mapping with run or steps' },
+);

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { ExpressionFailure } from '../../src/core/expression.ts';
+import type { JobSpec, StepSpec } from '../../src/core/pipeline.ts';
+import { decideStep, jobOutputs, NO_FILES, type PastStep, type StepsOf } from '../../src/core/steps.ts';
+import { makeContext, makeJob, makeRun, makeSpec, makeStep } from '../support/make.ts';
+
+const of = (spec: Partial<JobSpec> = {}, more: Partial<StepsOf> = {}): StepsOf => ({
+  run: makeRun(),
+  context: makeContext({ vars: { WHO: 'mona' } }),
+  job: makeJob('build', { spec: makeSpec('build', { axes: { os: 'linux' }, ...spec }) }),
+  needs: { setup: { result: 'success', outputs: { version: '1.10' } } },
+  imageEnv: [],
+  home: '/root',
+  ...more,
+});
+
+const past = (changes: Partial<PastStep> = {}): PastStep => ({
+  ...{ id: null, name: 'before', result: 'success', isTolerated: false, files: NO_FILES },
+  ...changes,
+});
+
+const failed = past({ result: 'failure' });
+
+const ready = (step: Partial<StepSpec>, before: readonly PastStep[] = [], job: StepsOf = of()) => {
+  const decision = decideStep(job, makeStep(step.run, step), before);
+  return decision.action === 'run' ? decision.step : decision.why;
+};
+
+describe('a step', () => {
+  it('runs with everything filled in', () => {
+    const files = { ...NO_FILES, env: 'ADDED=from-env\n', output: 'sum=42\n' };
+    expect(
+      ready(
+        {
+          name: 'for ${{ matrix.os }}',
+          run: 'echo ${{ steps.one.outputs.sum }} ${{ needs.setup.outputs.version }} ${{ env.OWN }} ${{ env.ADDED }}',
+          env: { OWN: '${{ env.ADDED }} ${{ vars.WHO }}' },
+          workingDirectory: 'packages/${{ matrix.os }}',
+          timeoutMinutes: '${{ fromJSON(needs.setup.outputs.version) }}',
+          continueOnError: "${{ matrix.os == 'linux' }}",
+        },
+        [past({ id: 'one', files })],
+        of({ env: { FROM_JOB: '${{ github.sha }}' } }),
+      ),
+    ).toMatchObject({
+      name: 'for linux',
+      script: 'echo 42 1.10 from-env mona from-env',
+      env: { OWN: 'from-env mona', ADDED: 'from-env', FROM_JOB: 'a'.repeat(40) },
+      workingDirectory: 'packages/linux',
+      timeoutMs: 66_000,
+      isTolerated: true,
+    });
+  });
+
+  it('is left out after a failure that nobody tolerates, unless it asks for it', () => {
+    expect(ready({}, [failed])).toBe('an earlier step failed');
+    expect(ready({}, [past({ result: 'failure', isTolerated: true })])).toMatchObject({ script: 'true' });
+    expect(ready({ condition: 'always()' }, [failed])).toMatchObject({ script: 'true' });
+    expect(ready({ condition: 'failure()' }, [failed])).toMatchObject({ script: 'true' });
+    expect(ready({ condition: 'failure()' }, [past()])).toBe('if: failure()');
+    expect(ready({ condition: 'true' }, [failed])).toBe('if: true');
+  });
+
+  it('sees how the ones before it went', () => {
+    const before = [
+      past({ id: 'lint', result: 'failure', isTolerated: true }),
+      past({ id: 'gone', result: 'skipped' }),
+    ];
+    const text = '${{ steps.lint.outcome }} ${{ steps.lint.conclusion }} ${{ steps.gone.outcome }} ${{ job.status }}';
+    expect(ready({ run: text }, before)).toMatchObject({ script: 'failure success skipped success' });
+  });
+
+  it.each([
+    ["${{ fromJSON('{') }}", {}],
+    ['true', { timeoutMinutes: '${{ vars.WHO }}' }],
+    ['true', { condition: "fromJSON('{')" }],
+  ])('whose expression fails says which step it was: %s %j', (run, changes) => {
+    const step = makeStep(run, { name: 'broken', ...changes });
+    expect(() => decideStep(of(), step, [])).toThrow(ExpressionFailure);
+    expect(() => decideStep(of(), step, [])).toThrow(/^broken: /);
+  });
+});
+
+describe('the outputs of a job', () => {
+  it('are what its steps wrote', () => {
+    const job = of({
+      outputs: { both: '${{ steps.a.outputs.x }}-${{ steps.a.outputs.y }}', none: '${{ steps.b.outputs.x }}' },
+    });
+    const output = 'x=1\ny<<END\ntwo\nlines\nEND\n';
+    expect(jobOutputs(job, [past({ id: 'a', files: { ...NO_FILES, output } })])).toEqual({
+      both: '1-two\nlines',
+      none: '',
+    });
+  });
+
+  it('have a limit', () => {
+    const output = `x=${'y'.repeat(600_000)}\n`;
+    const job = of({ outputs: { a: '${{ steps.a.outputs.x }}', b: '${{ steps.a.outputs.x }}' } });
+    expect(() => jobOutputs(job, [past({ id: 'a', files: { ...NO_FILES, output } })])).toThrow('at most 1 MiB');
+  });
+});
