@@ -64,8 +64,7 @@ export interface ConfigSecrets {
   readonly githubToken: Secret | null;
   /** null = nothing can be changed over HTTP. */
   readonly adminToken: Secret | null;
-  /** null = SQLite in the data directory. URLs count as secrets because they may hold a password or be a capability. */
-  readonly databaseUrl: Secret | null;
+  /** URLs count as secrets because they may hold a password or be a capability. */
   readonly deadmanUrl: Secret | null;
   readonly notifyUrl: Secret | null;
   readonly objectsUrl: Secret | null;
@@ -110,7 +109,9 @@ export function parseConfig(
   }
   // `given` holds, per key, what the schema of that key returned.
   const values = given as Given;
-  problems.push(...missing(values, refused), ...contradictions(values));
+  // What a file that cannot be read would have said is not known.
+  const isReadable = fromFile.problems.every(({ code }) => code !== 'yaml-syntax' && code !== 'wrong-type');
+  problems.push(...(isReadable ? missing(values, refused) : []), ...contradictions(values));
   return problems.length > 0 ? failed(problems) : success(assemble(values, environment, machine));
 }
 
@@ -121,7 +122,10 @@ export function parseConfig(
 export function loadConfig(environment: Environment = process.env): Result<Config, readonly Problem[]> {
   const machine = { cores: availableParallelism(), home: homedir(), from: process.cwd() };
   const file = readSettingsFile(environment['HEARTH_CONFIG'], machine.from);
-  return file.ok ? parseConfig(environment, file.value, machine) : failed([file.problem]);
+  if (file.ok) return parseConfig(environment, file.value, machine);
+  const others = parseConfig(environment, null, machine);
+  const known = others.ok ? [] : others.problem.filter(({ code }) => code !== 'missing-setting');
+  return failed([file.problem, ...known]);
 }
 
 /** What verbs need to talk to a running daemon; `url` is null when they shall open the store instead. */
@@ -160,10 +164,17 @@ function unknownVariables(environment: Environment): Problem[] {
     .filter((name) => name.startsWith('HEARTH_') && !known.includes(name) && !jobVariable.test(name))
     .sort()
     .map((name) => {
-      const nearest = nearestWord(name, known);
+      const nearest = nearestSetting(name, known);
       const advice = nearest === undefined ? 'docs/configuration.md lists all settings' : `did you mean ${nearest}?`;
       return { code: 'unknown-setting', message: `Hearth has no setting ${name}; ${advice}`, file: 'environment' };
     });
+}
+
+/** All begin alike, so only what comes after that tells them apart. */
+function nearestSetting(name: string, known: readonly string[]): string | undefined {
+  const bare = (one: string): string => one.replace(/^HEARTH_/, '');
+  const nearest = nearestWord(bare(name), known.map(bare));
+  return known.find((one) => bare(one) === nearest);
 }
 
 function missing(given: Given, refused: ReadonlySet<SettingKey>): Problem[] {
@@ -189,6 +200,9 @@ function contradictions(given: Given): Problem[] {
   }
   if (given['github-token'] !== undefined && appId !== undefined) {
     report('GITHUB_TOKEN and GITHUB_APP_ID are both set; keep the one that statuses shall be sent with.');
+  }
+  if (given['database-url'] !== undefined) {
+    report('DATABASE_URL is set, but this version keeps its state in SQLite only; remove it.');
   }
   const clone = given['clone-url'];
   const isOneRepo = given.repos?.length === 1 && !given.repos[0]?.endsWith('/*');
@@ -237,7 +251,6 @@ function assemble(given: Given, environment: Environment, machine: Machine): Con
       webhook: given['webhook-secret'] ?? [],
       githubToken: given['github-token'] ?? null,
       adminToken: given['admin-token'] ?? null,
-      databaseUrl: given['database-url'] ?? null,
       deadmanUrl: given['deadman-url'] ?? null,
       notifyUrl: given['notify-url'] ?? null,
       objectsUrl: given['objects-url'] ?? null,

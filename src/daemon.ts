@@ -102,11 +102,6 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
 
 /** The store that the settings name. */
 export async function openConfiguredStore(config: Config): Promise<Store> {
-  if (config.secrets.databaseUrl !== null) {
-    throw new Error(
-      'PostgreSQL is not supported yet; remove DATABASE_URL and Hearth keeps its state in SQLite in the data folder.',
-    );
-  }
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   return openSqliteStore(join(config.dataDirectory, 'hearth.db'));
 }
@@ -129,8 +124,8 @@ async function readCredential({ github, secrets }: Config): Promise<GithubCreden
 
 /** What this process holds and a job log must never show. */
 function knownSecrets({ secrets }: Config): readonly string[] {
-  const { webhook, githubToken, adminToken, databaseUrl, deadmanUrl, notifyUrl, objectsUrl } = secrets;
-  return [...webhook, githubToken, adminToken, databaseUrl, deadmanUrl, notifyUrl, objectsUrl].flatMap((secret) =>
+  const { webhook, githubToken, adminToken, deadmanUrl, notifyUrl, objectsUrl } = secrets;
+  return [...webhook, githubToken, adminToken, deadmanUrl, notifyUrl, objectsUrl].flatMap((secret) =>
     secret === null ? [] : [secret.reveal()],
   );
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** Arguments → verb. The only file that reads argv, handles signals and ends the process. */
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { ApiTrouble } from './cli/api.ts';
 import { cancel } from './cli/cancel.ts';
 import { doctor } from './cli/doctor.ts';
-import { exits, type ExitCode, type VerbContext } from './cli/exit.ts';
+import { Complaint, exits, type ExitCode, type VerbContext } from './cli/exit.ts';
 import { list } from './cli/list.ts';
 import { lint } from './cli/lint.ts';
 import { logs } from './cli/logs.ts';
@@ -21,10 +21,14 @@ let exitCode: ExitCode = exits.good;
 process.once('SIGTERM', () => {
   stop.abort(new Error('SIGTERM'));
 });
-process.once('SIGINT', () => {
+/** A terminal sends Ctrl-C to every process of its group, and npm hands its own on: these are one. */
+const SAME_CTRL_C_MS = 500;
+let interruptedAt: number | undefined;
+process.on('SIGINT', () => {
+  interruptedAt ??= performance.now();
   stop.abort(new Error('SIGINT'));
   // A second Ctrl-C means: at once.
-  process.once('SIGINT', () => process.exit(exits.interrupted));
+  if (performance.now() - interruptedAt > SAME_CTRL_C_MS) process.exit(exits.interrupted);
 });
 // `hearth logs … | head` closes the pipe; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
@@ -154,16 +158,24 @@ function verb<A extends unknown[]>(
       interrupted: stop.signal,
     };
     try {
+      if (!(await isFolder(context.cwd))) throw new Complaint(exits.usage, `There is no folder ${context.cwd} (-C).`);
       exitCode = await act(context, ...args);
     } catch (error) {
       if (stop.signal.aborted) exitCode = exits.interrupted;
-      else if (!(error instanceof ApiTrouble)) throw error;
+      else if (!(error instanceof Complaint)) throw error;
       else {
         context.complain(error.message);
         exitCode = error.exit;
       }
     }
   };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 /** What the verbs over the working tree's own files want. */

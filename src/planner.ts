@@ -19,6 +19,7 @@ export interface PlannerParts {
 }
 
 export interface PlannerLog {
+  info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
@@ -67,7 +68,13 @@ async function planInOrder(parts: PlannerParts, intakes: readonly Intake[], sign
     const now = parts.clock.now();
     if ('plan' in step) {
       const runs = await parts.store.applyPlan(intake, step.plan, now);
-      if (runs.length > 0 || step.plan.ends.length > 0) parts.onChange();
+      const { repo, eventName } = intake;
+      const ended = step.plan.ends.map(({ run }) => run);
+      parts.log.info(
+        { repo: fullName(repo), event: eventName, runs, ended, reason: step.plan.note },
+        'an event was planned',
+      );
+      if (runs.length > 0 || ended.length > 0) parts.onChange();
     } else {
       const until = new Date(now.getTime() + step.retryInMs);
       await parts.store.postponeIntake(intake, until, step.why);

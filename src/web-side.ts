@@ -43,6 +43,12 @@ export async function startWebSide({
     readDelivery: (headers, body, now) =>
       readDelivery(headers, body, { secrets: config.secrets.webhook, repos: config.repos }, now),
     onAccepted: nudge,
+    onDelivery: ({ id, event, status, message }) => {
+      log.info(
+        { delivery: id, event, status, reason: message },
+        status < 400 ? 'a delivery came' : 'a delivery was refused',
+      );
+    },
     onCancelled: nudge,
     probes: createProbes({
       store,

@@ -82,6 +82,13 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     leaseMs: LEASE_MS,
     info,
     onChange: wake,
+    onBegin: ({ run, job }) => {
+      const isAgain = job.timings.startedAt !== null;
+      log.info({ run: run.id, job: job.name, attempt: job.attempt }, isAgain ? 'a job is found again' : 'a job begins');
+    },
+    onEnd: ({ run, job }, { result, reason, message }) => {
+      log.info({ run: run.id, job: job.name, attempt: job.attempt, result, reason, message }, 'a job ended');
+    },
     onError: (error, claim) => {
       log.error({ err: error, run: claim.run.id, job: claim.job.name }, 'a job could not be handled');
     },

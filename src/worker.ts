@@ -3,7 +3,7 @@
  * restart the same claims are read again and each is re-attached.
  */
 import type { JobId } from './core/job.ts';
-import { error } from './core/outcome.ts';
+import { error, type Outcome } from './core/outcome.ts';
 import type { Claim, Clock, Executor, Store, WorkerInfo } from './core/ports.ts';
 
 export interface WorkerParts {
@@ -16,6 +16,9 @@ export interface WorkerParts {
   /** A job started or ended: scheduler and reporter should look. */
   readonly onChange: () => void;
   readonly onError: (error: unknown, claim: Claim) => void;
+  /** For the log: an attempt is begun, or found again after a restart; and how it ended. */
+  readonly onBegin?: (claim: Claim) => void;
+  readonly onEnd?: (claim: Claim, outcome: Outcome) => void;
 }
 
 export interface Worker extends AsyncDisposable {
@@ -56,6 +59,7 @@ export function createWorker(parts: WorkerParts): Worker {
     if (execution !== undefined) execution.isOver = true;
     if (finish === undefined) return;
     await store.finishJob(job.id, job.attempt, finish, clock.now());
+    parts.onEnd?.(claim, finish.outcome);
     const released = executor.release(claim);
     parts.onChange();
     await released;
@@ -63,6 +67,7 @@ export function createWorker(parts: WorkerParts): Worker {
 
   function begin(claim: Claim): void {
     const stop = new AbortController();
+    parts.onBegin?.(claim);
     const done = run(claim, stop.signal)
       // The outcome could not be written: the claim stays, and the next tick takes it up again.
       .catch((error: unknown) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { loadClientConfig, loadConfig, parseConfig, type Config, type Environment } from '../src/config.ts';
+import { type Config, type Environment, loadClientConfig, loadConfig, parseConfig } from '../src/config.ts';
 
 const machine = { cores: 8, home: '/home/ci', from: '/srv' };
 const required = { HEARTH_WEBHOOK_SECRET: 'hush', HEARTH_REPOS: 'octo/hello' };
@@ -187,7 +187,6 @@ test('shows no secret however it is printed', () => {
     HEARTH_WEBHOOK_SECRET: 'canary-1,canary-2',
     GITHUB_TOKEN: 'canary-3',
     HEARTH_ADMIN_TOKEN: 'canary-4',
-    DATABASE_URL: 'postgres://u:canary-5@h/d',
     HEARTH_DEADMAN_URL: 'https://hc.example/canary-6',
     HEARTH_NOTIFY_URL: 'https://hooks.example/canary-7',
     HEARTH_OBJECTS_URL: 's3://k:canary-8@b',
@@ -200,7 +199,7 @@ test('shows no secret however it is printed', () => {
     config.secrets.webhook.join(),
   ].join();
   expect(printed).not.toContain('canary');
-  expect(config.secrets.databaseUrl?.reveal()).toContain('canary-5');
+  expect(config.secrets.deadmanUrl?.reveal()).toContain('canary-6');
 });
 
 test('shows no secret in a message about it', () => {
@@ -236,4 +235,31 @@ test('tells verbs where the daemon is without asking for any setting', () => {
   const client = loadClientConfig({ HEARTH_URL: 'http://box:9000/', HEARTH_ADMIN_TOKEN: 'tok' });
   expect(client.url).toBe('http://box:9000');
   expect(client.adminToken?.reveal()).toBe('tok');
+});
+
+test('refuses a database that this version cannot use, with everything else that is wrong', () => {
+  const found = problems({ ...required, DATABASE_URL: 'postgres://u:canary@h/d', HEARTH_SLOTS: '0' });
+  expect(found.join()).toMatch(/HEARTH_SLOTS.*DATABASE_URL is set, but this version keeps its state in SQLite/s);
+  expect(found.join()).not.toContain('canary');
+});
+
+test.each([
+  ['HEARTH_SLOT', 'HEARTH_SLOTS'],
+  ['HEARTH_WEBHOOK_SECRETS', 'HEARTH_WEBHOOK_SECRET'],
+  ['HEARTH_LISTN', 'HEARTH_LISTEN'],
+])('takes %s for a mistake, and not for something of a job', (name, meant) => {
+  expect(problems({ ...required, [name]: '3' })).toEqual([
+    `unknown-setting: Hearth has no setting ${name}; did you mean ${meant}?`,
+  ]);
+});
+
+test('does not say that settings are missing which stand in a file that cannot be read', () => {
+  const found = problems({ HEARTH_SLOTS: '0' }, 'repos: [octo/hello\nwebhook-secret: x\n');
+  expect(found.join()).toMatch(/yaml-syntax/);
+  expect(found.join()).toMatch(/HEARTH_SLOTS/);
+  expect(found.join()).not.toMatch(/not set/);
+  const loaded = loadConfig({ HEARTH_CONFIG: '/nowhere/hearth.yml', HEARTH_SLOTS: '0', HOME: '/' });
+  const said = loaded.ok ? '' : loaded.problem.map(({ message }) => message).join();
+  expect(said).toMatch(/cannot be read.*HEARTH_SLOTS/s);
+  expect(said).not.toMatch(/not set/);
 });

@@ -95,7 +95,7 @@ const readers: Readonly<Record<SettingKey, readonly string[]>> = {
   slots: ['config.slots'],
   'admin-token': ['config.secrets.adminToken'],
   read: ['config.read'],
-  'database-url': ['config.secrets.databaseUrl'],
+  'database-url': ['config.'], // refused by config.ts itself
   'cache-bytes': ['config.cacheBytes'],
   'log-bytes': ['config.logBytes'],
   'keep-days': ['config.keepDays'],

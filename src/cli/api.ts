@@ -16,30 +16,24 @@ import { nudge } from '../nudge.ts';
 import { openJobLogs } from '../store/job-logs.ts';
 import { systemClock, systemRandom } from '../system.ts';
 import { openLinks } from '../web-side.ts';
-import { exits, type ExitCode, type VerbContext } from './exit.ts';
+import { Complaint, exits, type VerbContext } from './exit.ts';
 
 export interface Api extends AsyncDisposable {
-  /** `path` begins with a slash. Rejects with ApiTrouble when nobody answers. */
+  /** `path` begins with a slash. Rejects with Complaint when nobody answers. */
   get(path: string, signal?: AbortSignal): Promise<Response>;
   post(path: string): Promise<Response>;
 }
 
-/** Ends a verb with this message and exit code. */
-export class ApiTrouble extends Error {
-  override readonly name = 'ApiTrouble';
-  readonly exit: ExitCode;
-  constructor(exit: ExitCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.exit = exit;
-  }
-}
-
-/** Rejects with ApiTrouble when the settings are wrong. */
+/** Rejects with Complaint when the settings are wrong. */
 export async function openApi({ environment }: VerbContext): Promise<Api> {
   const client = loadClientConfig(environment);
-  if (client.url !== null) return apiAt(client.url, client.adminToken);
+  if (client.url !== null) {
+    if (!/^https?:\/\/[^/]/.test(client.url))
+      throw new Complaint(exits.usage, `HEARTH_URL is ${client.url}; write it with http:// or https:// in front.`);
+    return apiAt(client.url, client.adminToken);
+  }
   const config = loadConfig(environment);
-  if (!config.ok) throw new ApiTrouble(exits.usage, config.problem.map(formatProblem).join('\n'));
+  if (!config.ok) throw new Complaint(exits.usage, config.problem.map(formatProblem).join('\n'));
   return localApi(config.value);
 }
 
@@ -53,8 +47,8 @@ export async function getRun(api: Api, id: number): Promise<RunJson | undefined>
 export async function expectOk(response: Response): Promise<Response> {
   if (response.ok) return response;
   const said = parseError(await response.text());
-  if (response.status === 401) throw new ApiTrouble(exits.usage, `${said} Set HEARTH_ADMIN_TOKEN.`);
-  throw new ApiTrouble(response.status === 404 ? exits.nothing : exits.usage, said);
+  if (response.status === 401) throw new Complaint(exits.usage, `${said} Set HEARTH_ADMIN_TOKEN.`);
+  throw new Complaint(response.status === 404 ? exits.nothing : exits.usage, said);
 }
 
 function parseError(text: string): string {
@@ -78,7 +72,7 @@ function apiAt(url: string, token: Secret | null): Api {
     } catch (cause) {
       if (init.signal?.aborted === true) throw cause;
       const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-      throw new ApiTrouble(
+      throw new Complaint(
         exits.nothing,
         `No Hearth answers at ${url} (${why}). Is it running, and is HEARTH_URL right?`,
         { cause },

@@ -12,6 +12,16 @@ export const exits = {
 
 export type ExitCode = (typeof exits)[keyof typeof exits];
 
+/** Ends a verb with this message and exit code, without a stack trace: something that the person can mend. */
+export class Complaint extends Error {
+  override readonly name = 'Complaint';
+  readonly exit: ExitCode;
+  constructor(exit: ExitCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.exit = exit;
+  }
+}
+
 /** What every verb gets beside its own arguments. */
 export interface VerbContext {
   /** Folder to work in: where it was started, or `-C DIR`. Absolute. */

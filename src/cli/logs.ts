@@ -21,12 +21,17 @@ export async function logs(target: string, options: LogsOptions, context: VerbCo
   const selected = found.flatMap((run) =>
     run.jobs.filter((job) => isWanted(job, options)).map((job) => ({ run, job })),
   );
+  const ended = found.filter(({ jobs }) => jobs.length === 0);
   if (context.json) {
     context.write(
       `${JSON.stringify(selected.map(({ run, job }) => ({ run: run.id, job: job.name, log_url: job.log_url })))}\n`,
     );
     return exits.good;
   }
+  // A run that was over before it had jobs has no log but its reason.
+  for (const { pipeline, outcome } of ended)
+    context.write(`--- ${pipeline}: ${outcome === null ? 'no jobs' : `${outcome.result}: ${outcome.message}`} ---\n`);
+  if (selected.length === 0 && ended.length > 0) return exits.good;
   if (selected.length === 0) {
     context.complain(options.failed ? 'No job failed.' : 'No such job; `hearth runs -o json` lists them.');
     return options.failed ? exits.good : exits.nothing;

@@ -87,7 +87,7 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
         worker.wake();
       });
   });
-  const finished = await watchRuns({ store, logs, ids, context });
+  const finished = await watchRuns({ store, logs, ids, context, logFolder: join(data, 'logs') });
   if (context.interrupted.aborted) return exits.interrupted;
   return finished.every(isGood) ? exits.good : exits.bad;
 }

@@ -23,12 +23,14 @@ export async function runs(options: RunsOptions, context: VerbContext): Promise<
   if (context.json) context.write(`${JSON.stringify(page)}\n`);
   else if (page.runs.length === 0)
     context.complain('No runs. Push to a repository whose webhook leads here, or try `hearth run`.');
-  else context.write(columns(page.runs.map(row)));
+  else context.write(columns([HEADS, ...page.runs.map(row)]));
   return page.runs.length === 0 ? exits.nothing : exits.good;
 }
 
+const HEADS = ['run', 'commit', 'repository', 'ref', 'pipeline', 'outcome', 'jobs', 'since push', 'when (UTC)', ''];
+
 function row(run: RunJson): readonly string[] {
-  const took = run.jobs.reduce((sum, { timings }) => Math.max(sum, timings.run_ms ?? 0), 0);
+  const end = run.finished_at === null ? Date.now() : Date.parse(run.finished_at);
   const branch = run.ref.replace(/^refs\/(heads|tags)\//, '');
   return [
     String(run.id),
@@ -37,7 +39,10 @@ function row(run: RunJson): readonly string[] {
     branch,
     run.pipeline,
     outcomeWord(run),
-    `${run.jobs.length} jobs`,
-    duration(took),
+    String(run.jobs.length),
+    duration(end - Date.parse(run.created_at)),
+    run.created_at.slice(0, 16).replace('T', ' '),
+    // With jobs, these say why; without any, nobody else does.
+    run.jobs.length === 0 ? (run.outcome?.message.split('\n')[0] ?? '') : '',
   ];
 }

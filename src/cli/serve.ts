@@ -2,6 +2,7 @@
 import { loadConfig } from '../config.ts';
 import { formatProblem } from '../core/problem.ts';
 import { AlreadyRunning, startDaemon, type Role } from '../daemon.ts';
+import { CannotListen } from '../http/server.ts';
 import { createLog } from '../log.ts';
 import { exits, type ExitCode, type VerbContext } from './exit.ts';
 
@@ -22,7 +23,7 @@ export async function serve(role: Role, context: VerbContext, stop: AbortSignal)
     log.info('stopping; running jobs go on');
     return exits.good;
   } catch (error) {
-    if (!(error instanceof AlreadyRunning)) throw error;
+    if (!(error instanceof AlreadyRunning || error instanceof CannotListen)) throw error;
     context.complain(error.message);
     return exits.usage;
   }

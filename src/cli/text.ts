@@ -25,7 +25,11 @@ export function duration(ms: number): string {
 }
 
 /** The result with its reason where that says more, or the state while there is none. */
-export function outcomeWord({ outcome, state }: Pick<RunJson | JobJson, 'outcome' | 'state'>): string {
+export function outcomeWord(
+  of: Pick<RunJson | JobJson, 'outcome' | 'state'> & Partial<Pick<RunJson, 'waiting_for'>>,
+): string {
+  const { outcome, state, waiting_for: awaited } = of;
+  if (awaited === 'approval') return 'waits for approval';
   if (outcome === null) return state;
   return outcome.reason === 'exit' ? outcome.result : `${outcome.result} (${outcome.reason.replace('_', ' ')})`;
 }

@@ -1,4 +1,5 @@
 /** Shows runs on a terminal while they go on: each job as it starts and ends, its output when it failed. */
+import { join } from 'node:path';
 import type { Job } from '../core/job.ts';
 import type { JobLogs, RunWithJobs, Store } from '../core/ports.ts';
 import type { VerbContext } from './exit.ts';
@@ -8,6 +9,8 @@ export interface WatchParts {
   readonly store: Pick<Store, 'findRun'>;
   readonly logs: Pick<JobLogs, 'size' | 'read'>;
   readonly ids: readonly number[];
+  /** Where the logs lie, when whoever watches may read them there. */
+  readonly logFolder?: string;
   readonly context: Pick<VerbContext, 'json' | 'write'>;
 }
 
@@ -15,7 +18,7 @@ export interface WatchParts {
 const LOOK_EVERY_MS = 25;
 
 /** Resolves when all runs have ended. With `-o json` prints only the result, as one value. */
-export async function watchRuns({ store, logs, ids, context }: WatchParts): Promise<readonly RunWithJobs[]> {
+export async function watchRuns({ store, logs, ids, context, logFolder }: WatchParts): Promise<readonly RunWithJobs[]> {
   const seen = new Map<number, Job['state']>();
   for (;;) {
     const runs: RunWithJobs[] = [];
@@ -25,7 +28,12 @@ export async function watchRuns({ store, logs, ids, context }: WatchParts): Prom
     }
     if (!context.json) for (const run of runs) await showChanges(run, seen, logs, context);
     if (runs.every(({ run }) => run.state === 'finished')) {
-      context.write(context.json ? `${JSON.stringify(runs.map(summary))}\n` : runs.map(verdict).join(''));
+      const pathOf = (run: number, job?: Job): string | null =>
+        logFolder === undefined
+          ? null
+          : join(logFolder, String(run), job === undefined ? '' : `${job.id}.${job.attempt}.log`);
+      if (context.json) context.write(`${JSON.stringify(runs.map((one) => summary(one, pathOf)))}\n`);
+      else context.write(runs.map((one) => verdict(one, pathOf(one.run.id))).join(''));
       return runs;
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
@@ -45,7 +53,7 @@ async function showChanges(
     if (job.state === 'running' && before !== undefined) context.write(`  ▸ ${job.name}\n`);
     if (job.state !== 'finished') continue;
     context.write(
-      `  ${mark(job)} ${job.name}  ${took(job)}${job.outcome?.result === 'success' ? '' : `  ${job.outcome?.message ?? ''}`}\n`,
+      `  ${mark(job)} ${job.name}  ${took(job)}${job.outcome?.result === 'success' ? '' : `  ${note(job)}`}\n`,
     );
     const failed = job.outcome?.result === 'failure' || job.outcome?.result === 'error';
     if (failed && job.attempt > 0) await indented(logs, run.id, job, context);
@@ -73,20 +81,28 @@ async function indented(
   );
 }
 
-function verdict({ run, jobs }: RunWithJobs): string {
-  const ran = jobs.filter(({ attempt }) => attempt > 0).length;
+function verdict({ run, jobs }: RunWithJobs, logs: string | null): string {
+  const ran = jobs.filter(({ timings }) => timings.startedAt !== null).length;
   const end = run.finishedAt?.getTime() ?? run.createdAt.getTime();
-  return `${run.outcome?.result === 'success' ? '✔' : '✘'} ${run.pipeline}: ${run.outcome?.message ?? ''} (${ran} of ${jobs.length} jobs ran, ${duration(end - run.createdAt.getTime())})\n`;
+  return `${run.outcome?.result === 'success' ? '✔' : '✘'} ${run.pipeline}: ${run.outcome?.message ?? ''} (${ran} of ${jobs.length} jobs ran, ${duration(end - run.createdAt.getTime())})\n${logs === null ? '' : `  logs: ${logs}\n`}`;
 }
 
-function summary({ run, jobs }: RunWithJobs): unknown {
+function summary({ run, jobs }: RunWithJobs, pathOf: (run: number, job: Job) => string | null): unknown {
   return {
     id: run.id,
     pipeline: run.pipeline,
     sha: run.sha,
     outcome: run.outcome,
-    jobs: jobs.map(({ name, outcome, evidence, timings }) => ({ name, outcome, evidence, timings })),
+    jobs: jobs.map((job) => {
+      const { name, outcome, evidence, timings, spec } = job;
+      const allowed = outcome?.result === 'failure' && spec.continueOnError;
+      return { name, outcome, allowed, evidence, timings, log: job.attempt === 0 ? null : pathOf(run.id, job) };
+    }),
   };
+}
+
+function note({ outcome, spec }: Job): string {
+  return `${outcome?.result === 'failure' && spec.continueOnError ? '(allowed) ' : ''}${outcome?.message ?? ''}`;
 }
 
 function mark({ outcome }: Job): string {

@@ -66,5 +66,5 @@ export const otherVariables: readonly string[] = [
   'HEARTH_URL',
 ];
 
-/** A job's environment carries these; Hearth may run inside one of its own jobs. */
-export const jobVariable = /^HEARTH_(?:RUN|JOB|STEP|ATTEMPT|SLOT|PIPELINE)(?:_|$)/;
+/** A job's environment carries these (core/job-env.ts); Hearth may run inside one of its own jobs. */
+export const jobVariable = /^HEARTH_(?:RUN_ID|JOB|ATTEMPT|PIPELINE)$/;

@@ -45,6 +45,9 @@ function problemsOf(issue: z.core.$ZodIssue, above: Path, root: YamlNode, file: 
         ),
       ];
     case 'invalid_type':
+      // A step with `uses` lacks `run` because of it, and is told so.
+      if (node === undefined && path.at(-1) === 'run' && nodeAt(root, path.slice(0, -1))?.entries.has('uses'))
+        return [];
       if (node === undefined) return [problem('missing-key', missingKey(path), keyPosition(root, path.slice(0, -1)))];
       return [problem('wrong-type', `${labelOf(path)} ${issue.message}${isNot(node)}`, keyOrValue(root, path))];
     default:
@@ -62,12 +65,27 @@ function isTelling(issue: z.core.$ZodIssue, node: YamlNode | undefined): boolean
 function unknownKey(path: Path, key: string): string {
   const where = path.length === 0 ? 'of the file' : `of ${labelOf(path)}`;
   const { known, later } = levelOf(path);
+  const cure = cures.get(key);
+  if (cure !== undefined && later.some((word) => word === key))
+    return `Hearth does not have the key ${shown(key)} ${where}. ${cure}`;
   if (later.some((word) => word === key))
     return `This version of Hearth does not have the key ${shown(key)} ${where} yet. Remove it, or wait for a later version`;
   const near = nearestWord(key, known);
   const next = near === undefined ? `Remove it; known keys: ${known.join(', ')}` : `Did you mean "${near}"?`;
   return `Unknown key ${shown(key)} ${where}. ${next}`;
 }
+
+/** For what people bring along from GitHub Actions, and what stands in its place here. */
+const cures: ReadonlyMap<string, string> = new Map([
+  [
+    'uses',
+    'The commit is checked out already, so remove a checkout; write what another action does as "run", or put its tool into the image (sidecar)',
+  ],
+  ['runs-on', 'Remove it; what a job runs in is the image in "sidecar"'],
+  ['container', 'Remove it; what a job runs in is the image in "sidecar"'],
+  ['matrix', 'Put it below "strategy"'],
+  ['environment', 'Remove it, or put its variables into "env"'],
+]);
 
 function levelOf(path: Path): { readonly known: readonly string[]; readonly later: readonly string[] } {
   const [first, , third] = path;

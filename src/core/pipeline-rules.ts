@@ -56,7 +56,7 @@ function checkCaches(root: YamlNode, report: Report): void {
       if (extra)
         report(
           'bad-value',
-          `${label} is a volume and has no ${layerKeys[0]}. Remove one of the two, or make two caches.`,
+          `${label} has both volume and ${layerKeys[0]}, and is one or the other. Remove one of the two, or make two caches.`,
           extra.keyPosition,
         );
     } else if (layerKeys.length < LAYER_KEYS.length) {

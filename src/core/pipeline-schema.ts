@@ -36,7 +36,7 @@ const branchFilter = z
 
 export const eventNames = ['push', 'pull_request'] as const;
 const eventName = z.enum(eventNames, {
-  error: 'must be push or pull_request: this version does not know other events yet',
+  error: 'must be push or pull_request: this version does not know other events yet. Remove it',
 });
 
 const on = z.union(

@@ -42,7 +42,8 @@ async function demo(
   say(`Hearth listens on ${daemon.url ?? ''} (data in ${config.dataDirectory})\n`);
 
   const first = await repository.push(sampleProject(options), 'Say hello');
-  await pushAndWatch({
+  const interrupted = aborted(stop).then(() => null);
+  const begun = pushAndWatch({
     url: daemon.url ?? '',
     secret,
     sha: first,
@@ -50,8 +51,9 @@ async function demo(
     store,
     config,
   });
+  if ((await Promise.race([begun, interrupted])) === null) return exits.interrupted;
   const second = await repository.push({ 'README.md': 'Hello.\n' }, 'Describe');
-  const last = await pushAndWatch({
+  const warm = pushAndWatch({
     url: daemon.url ?? '',
     secret,
     sha: second,
@@ -59,6 +61,8 @@ async function demo(
     store,
     config,
   });
+  const last = await Promise.race([warm, interrupted]);
+  if (last === null) return exits.interrupted;
 
   say(`\nStatuses that GitHub would have got for ${second.slice(0, 7)}:\n`);
   say(columns(last.flatMap(statusRows)));
@@ -155,12 +159,14 @@ function say(text: string | Uint8Array): void {
 }
 
 const stop = new AbortController();
-process.once('SIGINT', () => {
-  stop.abort();
-});
-process.once('SIGTERM', () => {
-  stop.abort();
-});
+// A terminal sends the signal to every process of its group, and npm hands it on as well: the second one must not end the
+// clean-up that the first began.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (!stop.signal.aborted) say('\nStopping, and removing what the demo made …\n');
+    stop.abort();
+  });
+}
 const known = new Set(['--once', '--fail']);
 const args = process.argv.slice(2);
 const unknown = args.filter((arg) => !known.has(arg));

@@ -13,13 +13,20 @@ export interface RunJson {
   readonly sha: string;
   readonly pipeline: string;
   readonly state: Run['state'];
+  /** A fork's pull request does not run before somebody here approved its commit. */
+  readonly waiting_for: 'approval' | null;
   readonly outcome: OutcomeJson | null;
+  /** ISO 8601. */
+  readonly created_at: string;
+  readonly finished_at: string | null;
   readonly jobs: readonly JobJson[];
 }
 
 export interface OutcomeJson {
   readonly result: Outcome['result'];
   readonly reason: Outcome['reason'];
+  /** One sentence for people; its words may change. */
+  readonly message: string;
 }
 
 export interface JobJson {
@@ -50,7 +57,10 @@ export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>
     sha: run.sha,
     pipeline: run.pipeline,
     state: run.state,
-    outcome: outcomeJson(run.outcome),
+    waiting_for: run.trust === 'T4' && run.state === 'queued' ? 'approval' : null,
+    outcome: run.outcome === null ? null : outcomeJson(run.outcome),
+    created_at: run.createdAt.toISOString(),
+    finished_at: run.finishedAt?.toISOString() ?? null,
     jobs: jobs.map((job) => jobJson(run, job, links)),
   };
 }
@@ -62,7 +72,7 @@ function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
     needs: job.waitsFor,
     phase: job.spec.phase ?? null,
     state: job.state,
-    outcome: outcomeJson(job.outcome),
+    outcome: job.outcome === null ? null : outcomeJson(job.outcome),
     attempt: job.attempt,
     timings: {
       queued_ms: between(queuedAt, claimedAt),
@@ -73,8 +83,8 @@ function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
   };
 }
 
-function outcomeJson(outcome: Outcome | null): OutcomeJson | null {
-  return outcome === null ? null : { result: outcome.result, reason: outcome.reason };
+function outcomeJson({ result, reason, message }: Outcome): OutcomeJson {
+  return { result, reason, message };
 }
 
 function between(from: Date | null, to: Date | null): number | null {

@@ -38,6 +38,11 @@ const CHECK_EVERY_MS = 500;
 const KEEP_ALIVE_MS = 5000;
 const GRACE_MS = 2000;
 
+/** The address is taken, or not one of this machine. */
+export class CannotListen extends Error {
+  override readonly name = 'CannotListen';
+}
+
 /** Resolves when it listens; rejects when it cannot. Disposing stops listening at once and ends what runs after `graceMs`. */
 export async function startServer(listener: RequestListener, options: ServerOptions): Promise<HttpServer> {
   const limits = { ...defaults, ...options.limits };
@@ -62,7 +67,7 @@ export async function startServer(listener: RequestListener, options: ServerOpti
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       reject(
-        new Error(
+        new CannotListen(
           `Cannot listen on ${options.host}:${options.port} (${error.message}); set HEARTH_LISTEN to a free address.`,
           { cause: error },
         ),

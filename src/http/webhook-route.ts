@@ -25,8 +25,18 @@ export interface WebhookParts {
   }>;
   /** A new delivery asks for work: the planner should look. */
   readonly onAccepted: () => void;
+  /** Every delivery that was answered, for the log; `id` is null when it could not be trusted. */
+  readonly onDelivery?: (seen: DeliverySeen) => void;
   readonly onError: (error: unknown) => void;
   readonly limits?: BodyLimits;
+}
+
+export interface DeliverySeen {
+  readonly id: string | null;
+  readonly event: string | null;
+  /** Before it was stored: a duplicate is 202 here. */
+  readonly status: number;
+  readonly message: string;
 }
 
 export function webhookRouter(parts: WebhookParts): Router {
@@ -70,6 +80,7 @@ export function webhookRouter(parts: WebhookParts): Router {
   async function answer(request: Request, response: Response, body: Buffer): Promise<void> {
     const reading = await parts.readDelivery(request.headers, body, clock.now());
     const { delivery, status, message, verdict } = reading;
+    parts.onDelivery?.({ id: delivery?.id ?? null, event: delivery?.event ?? null, status, message });
     if (delivery === null) {
       sendError(response, status, message);
       return;

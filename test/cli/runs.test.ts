@@ -2,9 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ApiTrouble } from '../../src/cli/api.ts';
 import { cancel } from '../../src/cli/cancel.ts';
-import type { VerbContext } from '../../src/cli/exit.ts';
+import { Complaint, type VerbContext } from '../../src/cli/exit.ts';
 import { logs } from '../../src/cli/logs.ts';
 import { runs } from '../../src/cli/runs.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
@@ -33,6 +32,8 @@ beforeAll(async () => {
     await log.finish();
     await log.close();
   }
+  const broken: Outcome = { result: 'error', reason: 'config', message: '.hearth/main.yml:3:1: Unknown key oops.' };
+  await rig.run({}, { sha: 'd'.repeat(40), planned: { pipeline: 'broken', outcome: broken } });
   live = await rig.run({ slow: [], slower: [] }, { sha: 'b'.repeat(40) });
   await rig.executor.next('slow');
 });
@@ -74,14 +75,16 @@ describe('hearth runs', () => {
     const { context, said } = verb();
     expect(await runs({ limit: 20 }, context)).toBe(0);
     const lines = said().trim().split('\n');
-    expect(lines[0]).toMatch(/^2 +bbbbbbb +octo\/hello +main +main +running +2 jobs/);
-    expect(lines[1]).toMatch(/^1 +aaaaaaa .* failure +2 jobs/);
+    expect(lines[0]).toMatch(/^run +commit +repository/);
+    expect(lines[1]).toMatch(/^3 +bbbbbbb +octo\/hello +main +main +running +2 +[\d.]+ s +\d{4}-/);
+    expect(lines[2]).toMatch(/^2 +ddddddd .* error \(config\) .*Unknown key oops/);
+    expect(lines[3]).toMatch(/^1 +aaaaaaa .* failure +2 /);
   });
 
   it('prints one JSON value with -o json', async () => {
     const { context, said } = verb();
     await runs({ limit: 20 }, { ...context, json: true });
-    expect((JSON.parse(said()) as { runs: { id: number }[] }).runs.map(({ id }) => id)).toEqual([2, 1]);
+    expect((JSON.parse(said()) as { runs: { id: number }[] }).runs.map(({ id }) => id)).toEqual([3, 2, 1]);
   });
 
   it('says what to do when there are none, and exits 3', async () => {
@@ -93,13 +96,20 @@ describe('hearth runs', () => {
   it('reports every problem with the settings at once', async () => {
     const { context } = verb({ HEARTH_WEBHOOK_SECRET: '', HEARTH_REPOS: '', HEARTH_SLOTS: 'many' });
     const trouble: unknown = await runs({ limit: 20 }, context).catch((error: unknown) => error);
-    expect(trouble).toBeInstanceOf(ApiTrouble);
+    expect(trouble).toBeInstanceOf(Complaint);
     expect(trouble).toMatchObject({
       exit: 2,
       message: expect.stringMatching(
         /HEARTH_SLOTS[^]*HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS|HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS[^]*HEARTH_SLOTS/,
       ) as string,
     });
+  });
+
+  it('refuses a HEARTH_URL that is none', async () => {
+    const trouble: unknown = await runs({ limit: 20 }, verb({ HEARTH_URL: '127.0.0.1:9' }).context).catch(
+      (error: unknown) => error,
+    );
+    expect(trouble).toMatchObject({ exit: 2, message: expect.stringContaining('http://') as string });
   });
 
   it('says so when no daemon answers at HEARTH_URL, and exits 3', async () => {
@@ -131,6 +141,12 @@ describe('hearth logs', () => {
     expect(said()).toBe('output of build\n');
   });
 
+  it('tell why a run ended that never had jobs', async () => {
+    const { context, said } = verb();
+    expect(await logs('ddddddd', { follow: false, failed: false }, context)).toBe(0);
+    expect(said()).toBe('--- broken: error: .hearth/main.yml:3:1: Unknown key oops. ---\n');
+  });
+
   it.each(['99', 'c'.repeat(40), 'not-a-sha'])('exits 3 for %s, which is not there', async (target) => {
     const { context, complained } = verb();
     expect(await logs(target, { follow: false, failed: false }, context)).toBe(3);
@@ -141,6 +157,15 @@ describe('hearth logs', () => {
 describe('hearth cancel', () => {
   it('refuses what is not the number of a run', async () => {
     expect(await cancel('main', undefined, verb().context)).toBe(2);
+  });
+
+  it.each([
+    ['77', undefined, 'There is no run 77'],
+    ['1', 'nosuch', 'Run 1 has no job nosuch; its jobs: build, test.'],
+  ])('says what is not there: %s %s', async (run, job, message) => {
+    const { context, complained } = verb();
+    expect(await cancel(run, job, context)).toBe(3);
+    expect(complained()).toContain(message);
   });
 
   it('says that a run is over already', async () => {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -50,8 +51,16 @@ function hearth(...args: readonly string[]): Promise<Said> {
 
 /** `prefix` is a program that starts another one with other rights. */
 function hearthAs(prefix: readonly string[], ...args: readonly string[]): Promise<Said> {
+  return hearthWith({}, prefix, ...args);
+}
+
+function hearthWith(
+  settings: Readonly<Record<string, string>>,
+  prefix: readonly string[],
+  ...args: readonly string[]
+): Promise<Said> {
   const [program, ...first] = [...prefix, process.execPath, join(import.meta.dirname, '../../src/main.ts')];
-  const env = { PATH: process.env['PATH'], XDG_STATE_HOME: join(root, 'state'), HOME: root };
+  const env = { ...settings, PATH: process.env['PATH'], XDG_STATE_HOME: join(root, 'state'), HOME: root };
   return new Promise((resolve) => {
     execFile(program, [...first, '-C', tree, ...args], { env }, (error, out, err) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
@@ -177,4 +186,20 @@ it('the command line explains itself and exits 2 for wrong usage', async () => {
   expect((await hearth('frobnicate')).code).toBe(2);
   expect((await hearth('serve')).code).toBe(2);
   expect((await hearth('serve')).err).toMatch(/HEARTH_WEBHOOK_SECRET[^]*HEARTH_REPOS/);
+  expect(await hearth('-C', '/no/such/folder', 'run')).toEqual({
+    code: 2,
+    out: '',
+    err: 'There is no folder /no/such/folder (-C).\n',
+  });
+});
+
+it('an address that is taken is one sentence, not a stack trace', async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const { port } = taken.address() as AddressInfo;
+  const settings = { HEARTH_WEBHOOK_SECRET: 'hush', HEARTH_REPOS: 'octo/hello', HEARTH_LISTEN: `127.0.0.1:${port}` };
+  const { code, err } = await hearthWith(settings, [], 'serve');
+  await new Promise((resolve) => taken.close(resolve));
+  expect(code).toBe(2);
+  expect(err).toMatch(/^Cannot listen on .* set HEARTH_LISTEN to a free address\.\n$/);
 });

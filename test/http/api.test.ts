@@ -25,14 +25,17 @@ test('shows a run in the documented shape', async () => {
     sha,
     pipeline: 'ci',
     state: 'running',
+    waiting_for: null,
     outcome: null,
+    created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
+    finished_at: null,
     jobs: [
       {
         name: 'build',
         needs: [],
         phase: null,
         state: 'finished',
-        outcome: { result: 'success', reason: 'exit' },
+        outcome: { result: 'success', reason: 'exit', message: 'passed' },
         attempt: 1,
         timings: { queued_ms: expect.any(Number) as number, start_ms: null, run_ms: null },
         log_url: link('build'),

@@ -50,7 +50,10 @@ export async function makePlannerRig(
     onChange: () => {
       changes += 1;
     },
-    log: { warn: (fields, message) => warnings.push(`${message}: ${'reason' in fields ? String(fields.reason) : ''}`) },
+    log: {
+      info: () => undefined,
+      warn: (fields, message) => warnings.push(`${message}: ${'reason' in fields ? String(fields.reason) : ''}`),
+    },
   });
   const common = { defaultBranch: 'main', actor: 'mona', repo: upstream.repo };
   const rig: PlannerRig = {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Outcome } from '../../../src/core/outcome.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import {
   at,
@@ -35,6 +36,17 @@ export function cancelContract(open: OpenEmptyStore): void {
       expect(await store().finishJob(build.id, 1, { outcome: passed, evidence, outputs: {} }, at(4))).toBe(true);
       expect((await jobIn(store(), run.id, 'build')).outcome).toEqual(passed);
       expect((await findRun(store(), run.id)).run.outcome).toEqual(byAda);
+    });
+
+    test('of a running job is asked for once: the first cause stays', async () => {
+      const { run } = await runIn(store());
+      const { id } = await claimIn(store(), run.id, 'build');
+      const stop = (outcome: Outcome) => store().apply([{ job: id, attempt: 1, action: 'stop', outcome }], at(3));
+      expect(await stop(superseded)).toBe(1);
+      expect(await stop(byAda)).toBe(0);
+      expect(await store().claimsOf('w')).toMatchObject([{ stop: superseded }]);
+      expect(await jobIn(store(), run.id, 'build')).toMatchObject({ state: 'running', ending: superseded });
+      await expect(stop(passed)).rejects.toThrow('with a success');
     });
 
     test('one queued job ends that job alone', async () => {
