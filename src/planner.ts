@@ -7,7 +7,18 @@ import { failed, success, type Result } from './core/result.ts';
 import { fullName } from './core/run.ts';
 import { judgeLine } from './core/supersede.ts';
 import { readPipelines, type FoundPipeline } from './planner/pipelines.ts';
-import { planGone, planNewest, planNone, planStale, planTrouble, refToAsk, type HeadIntake } from './planner/plan.ts';
+import { asksForPaths, asksToSkip } from './core/trigger.ts';
+import { textAt } from './core/event.ts';
+import {
+  planGone,
+  planNewest,
+  planNone,
+  planSkipped,
+  planStale,
+  planTrouble,
+  refToAsk,
+  type HeadIntake,
+} from './planner/plan.ts';
 
 export interface PlannerParts {
   readonly store: Store;
@@ -120,12 +131,38 @@ async function planHead(parts: PlannerParts, intake: HeadIntake): Promise<Step> 
       };
     return { plan: planStale(intake, await readPipelines(git, repo, sha), verdict.newerSha) };
   }
+  if (asksToSkip(await messageOf(git, intake))) return { plan: planSkipped() };
   const found = await readPipelines(git, repo, sha);
-  if (found.length > 0) return { plan: planNewest(intake, found, verdict.ends) };
+  if (found.length > 0) {
+    const isAsked = found.some(({ parsed }) => parsed.ok && asksForPaths(parsed.value.on, intake));
+    const changed = isAsked ? await changedBy(git, intake) : null;
+    return { plan: planNewest(intake, found, verdict.ends, changed) };
+  }
   const expected = await pipelinesOfDefaultBranch(git, intake);
   return expected.ok
     ? { plan: planNone(intake, expected.value, verdict.ends) }
     : stepFor(parts, intake, expected.problem);
+}
+
+/** A push brings the message along. */
+async function messageOf(git: Git, { repo, sha, event, eventName }: HeadIntake): Promise<string> {
+  if (eventName !== 'push' && eventName !== 'pull_request') return '';
+  const head = textAt(event, 'head_commit', 'id') === sha ? textAt(event, 'head_commit', 'message') : undefined;
+  return head ?? git.message(repo, sha);
+}
+
+/**
+ * What an event changed: on the default branch what its push brought, anywhere else all that the branch has changed since it
+ * left its base. On GitHub a push counts alone; but then a commit that only mends the docs would be green on a branch whose
+ * code nobody checked. null when it cannot be told, and then nothing may be left out because of it.
+ */
+async function changedBy(git: Git, { repo, sha, event, headRef, baseRef, defaultBranch }: HeadIntake) {
+  const before = textAt(event, 'before');
+  if (headRef === `refs/heads/${defaultBranch}` && baseRef === null)
+    return before === undefined ? null : git.changedPaths(repo, { base: before, head: sha, from: 'base' });
+  const fetched = await git.fetch({ repo, sha, ref: `refs/heads/${baseRef ?? defaultBranch}` });
+  const base = fetched.ok ? fetched.value.head : null;
+  return base === null || base === sha ? null : git.changedPaths(repo, { base, head: sha, from: 'merge-base' });
 }
 
 /** What a branch without pipeline files should have had. The default branch itself is its own measure. */

@@ -46,7 +46,7 @@ function previewOf(
   branch: string,
 ): Result<Preview, readonly Problem[]> {
   const baseRef = eventName === 'push' ? null : branch;
-  const verdict = judgeTrigger(pipeline.on, { eventName, headRef: `refs/heads/${branch}`, baseRef });
+  const verdict = judgeTrigger(pipeline.on, { eventName, headRef: `refs/heads/${branch}`, baseRef }, null);
   const common = { pipeline: pipeline.name, file: pipeline.file };
   if (!verdict.wanted) return success({ ...common, wanted: false, why: verdict.why, levels: [] });
   const github = {

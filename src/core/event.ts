@@ -19,6 +19,7 @@ const shape: Shape = {
   ...{ forced: true, created: true, deleted: true },
   head_commit: { id: true, message: true, timestamp: true, url: true, author: signature, committer: signature },
   pusher: { name: true, email: true },
+  merge_group: { head_sha: true, head_ref: true, base_sha: true, base_ref: true },
   pull_request: {
     ...{ id: true, number: true, title: true, body: true, draft: true, merged: true, html_url: true },
     ...{ author_association: true, commits: true, changed_files: true },
@@ -31,6 +32,16 @@ const shape: Shape = {
 /** Fields that are absent or of another type than expected are left out. */
 export function eventContext(payload: unknown): Value {
   return pick(payload, shape) ?? {};
+}
+
+/** A text of an event, or undefined. */
+export function textAt(event: Value, ...path: readonly string[]): string | undefined {
+  let at: Value | undefined = event;
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined;
+    at = (at as Readonly<Record<string, Value>>)[key];
+  }
+  return typeof at === 'string' ? at : undefined;
 }
 
 function pick(value: unknown, wanted: Shape): Value | undefined {

@@ -3,7 +3,7 @@ import { normalPath, normalVolumePath } from './pipeline-paths.ts';
 import {
   DEFAULT_SHM_BYTES,
   DEFAULT_TIMEOUT_MINUTES,
-  type BranchFilter,
+  type EventFilter,
   type CacheSpec,
   type JobTemplate,
   type Pipeline,
@@ -116,11 +116,24 @@ function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: st
 function triggersOf(on: PipelineInput['on']): Triggers {
   if (on === undefined) return { push: {}, pull_request: {} };
   if (typeof on === 'string' || Array.isArray(on)) return Object.fromEntries(listOf(on).map((event) => [event, {}]));
+  return Object.fromEntries(Object.entries(on).map(([event, filter]) => [event, filterOf(filter ?? {})]));
+}
+
+const filterKeys = {
+  branches: 'branches',
+  'branches-ignore': 'branchesIgnore',
+  tags: 'tags',
+  'tags-ignore': 'tagsIgnore',
+  paths: 'paths',
+  'paths-ignore': 'pathsIgnore',
+} as const;
+
+function filterOf(input: Readonly<Record<string, string | readonly string[] | undefined>>): EventFilter {
   return Object.fromEntries(
-    Object.entries(on).map(([event, filter]): [string, BranchFilter] => [
-      event,
-      filter?.branches === undefined ? {} : { branches: listOf(filter.branches) },
-    ]),
+    Object.entries(filterKeys).flatMap(([key, name]) => {
+      const patterns = input[key];
+      return patterns === undefined ? [] : [[name, listOf(patterns)]];
+    }),
   );
 }
 

@@ -88,8 +88,9 @@ const cures: ReadonlyMap<string, string> = new Map([
 ]);
 
 function levelOf(path: Path): { readonly known: readonly string[]; readonly later: readonly string[] } {
-  const [first, , third] = path;
-  if (first === 'on') return path.length === 1 ? keysOf.on : keysOf.filter;
+  const [first, second, third] = path;
+  if (first === 'on')
+    return second === 'push' || second === 'pull_request' || second === 'merge_group' ? keysOf[second] : keysOf.on;
   if (first === 'sidecar') return path.length === 1 ? keysOf.sidecar : keysOf.build;
   if (first === 'cache') return keysOf.cache;
   if (first === 'defaults') return path.length === 1 ? keysOf.defaults : keysOf.defaultsRun;

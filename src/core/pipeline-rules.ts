@@ -31,15 +31,22 @@ function checkSidecar(root: YamlNode, report: Report): void {
 }
 
 function checkTriggers(root: YamlNode, report: Report): void {
-  for (const event of ['push', 'pull_request']) {
-    const path = ['on', event, 'branches'];
-    const branches = textsAt(root, path);
-    if (branches.length > 0 && branches.every((pattern) => pattern.text.startsWith('!'))) {
-      report(
-        'bad-value',
-        `${labelOf(path)} only excludes, so nothing matches. Put a pattern such as "**" first.`,
-        branches[0]?.position ?? root.position,
-      );
+  for (const [event, { node }] of mappingAt(root, ['on'])?.entries ?? []) {
+    for (const key of ['branches', 'tags', 'paths']) {
+      const path = ['on', event, key];
+      const patterns = textsAt(root, path);
+      if (patterns.length > 0 && patterns.every((pattern) => pattern.text.startsWith('!'))) {
+        report(
+          'bad-value',
+          `${labelOf(path)} only excludes, so nothing matches. Put a pattern such as "**" first, or use ${key}-ignore.`,
+          patterns[0]?.position ?? root.position,
+        );
+      }
+      const ignore = node.entries.get(`${key}-ignore`);
+      if (ignore !== undefined && node.entries.has(key)) {
+        const message = `${labelOf(['on', event])} has both ${key} and ${key}-ignore. Keep one; ${key} may exclude with "!".`;
+        report('bad-value', message, ignore.keyPosition);
+      }
     }
   }
 }

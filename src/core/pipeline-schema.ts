@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { defaults, defaultsRun, job, step, strategy } from './job-schema.ts';
 import {
-  branches,
+  patterns,
   checked,
   env,
   folderInside,
@@ -21,34 +21,52 @@ import {
 } from './schema-values.ts';
 import { volumePathFault } from './pipeline-paths.ts';
 
-const branchFilter = z
+const PATTERNS = 'Patterns as on GitHub: `*`, `**`, `?`, `+`, `[]`, `!not`; the last that matches wins.';
+const branchKeys = {
+  branches: patterns.optional().describe(`${PATTERNS} Absent = all.`),
+  'branches-ignore': patterns.optional().describe('Branches that are left out, instead of `branches`.'),
+};
+const pathKeys = {
+  paths: patterns.optional().describe('Runs only when a changed file matches. Its jobs are "skipped" otherwise.'),
+  'paths-ignore': patterns.optional().describe('Runs only when a changed file does not match, instead of `paths`.'),
+};
+const tagKeys = {
+  tags: patterns.optional().describe('Tags; with this alone no branch counts.'),
+  'tags-ignore': patterns.optional().describe('Tags that are left out, instead of `tags`.'),
+};
+
+const pushFilter = z
   .strictObject(
-    {
-      branches: branches
-        .optional()
-        .describe(
-          'Patterns as on GitHub: `*`, `**`, `?`, `+`, `[]`, `!not`; the last that matches wins. Absent = all.',
-        ),
-    },
-    { error: 'must be a mapping with the key branches, or nothing' },
+    { ...branchKeys, ...tagKeys, ...pathKeys },
+    { error: 'must be a mapping with branches, tags or paths, or nothing' },
   )
   .nullable();
+const pullRequestFilter = z
+  .strictObject({ ...branchKeys, ...pathKeys }, { error: 'must be a mapping with branches or paths, or nothing' })
+  .nullable();
+const mergeGroupFilter = z
+  .strictObject({ ...branchKeys }, { error: 'must be a mapping with branches, or nothing' })
+  .nullable();
 
-export const eventNames = ['push', 'pull_request'] as const;
+export const eventNames = ['push', 'pull_request', 'merge_group'] as const;
+const EVENTS = 'push, pull_request or merge_group';
 const eventName = z.enum(eventNames, {
-  error: 'must be push or pull_request: this version does not know other events yet. Remove it',
+  error: `must be ${EVENTS}: this version does not know other events yet. Remove it`,
 });
 
 const on = z.union(
   [
     eventName,
-    z.array(eventName).min(1, { error: 'must name at least one event: push or pull_request' }),
+    z.array(eventName).min(1, { error: `must name at least one event: ${EVENTS}` }),
     z.strictObject({
-      push: branchFilter.optional().describe('Branches and tags; with `branches` only the branches that match.'),
-      pull_request: branchFilter.optional().describe('Pull requests; `branches` is matched against the base branch.'),
+      push: pushFilter.optional().describe('Branches and tags; with a filter only what matches.'),
+      pull_request: pullRequestFilter
+        .optional()
+        .describe('Pull requests; `branches` is matched against the base branch.'),
+      merge_group: mergeGroupFilter.optional().describe('Merge queues; `branches` is matched against the base branch.'),
     }),
   ],
-  { error: 'must be an event, a list of events or a mapping of events (push, pull_request)' },
+  { error: `must be an event, a list of events or a mapping of events (${EVENTS})` },
 );
 
 const sidecar = z.strictObject(
@@ -139,15 +157,13 @@ export const keysOf = {
       'workflow_call',
       'workflow_run',
       'repository_dispatch',
-      'merge_group',
       'release',
       'pull_request_target',
     ],
   },
-  filter: {
-    known: ['branches'],
-    later: ['tags', 'tags-ignore', 'branches-ignore', 'paths', 'paths-ignore', 'types', 'checkout'],
-  },
+  push: { known: Object.keys({ ...branchKeys, ...tagKeys, ...pathKeys }), later: [] },
+  pull_request: { known: Object.keys({ ...branchKeys, ...pathKeys }), later: ['types', 'checkout'] },
+  merge_group: { known: Object.keys(branchKeys), later: ['types'] },
   sidecar: { known: Object.keys(sidecar.shape), later: [] },
   build: { known: ['context', 'file'], later: [] },
   cache: { known: Object.keys(cache.shape), later: [] },

@@ -21,13 +21,20 @@ export interface Pipeline {
 }
 
 export interface Triggers {
-  readonly push?: BranchFilter;
-  readonly pull_request?: BranchFilter;
+  readonly push?: EventFilter;
+  readonly pull_request?: EventFilter;
+  readonly merge_group?: EventFilter;
 }
 
-/** Absent `branches` = every branch. For `pull_request` they are matched against the base branch, as on GitHub. */
-export interface BranchFilter {
+/** Lists of patterns; what is absent does not filter. Of each pair one is there at most. */
+export interface EventFilter {
+  /** Of a push the branch, of anything else the base branch. */
   readonly branches?: readonly string[];
+  readonly branchesIgnore?: readonly string[];
+  readonly tags?: readonly string[];
+  readonly tagsIgnore?: readonly string[];
+  readonly paths?: readonly string[];
+  readonly pathsIgnore?: readonly string[];
 }
 
 /** The warm image that slots are made from. */

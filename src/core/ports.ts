@@ -118,6 +118,8 @@ export interface PlannedRun {
   readonly jobs: readonly { readonly spec: JobSpec; readonly waitsFor: readonly string[] }[];
   /** Set for a run that is over before it began (broken file, stale head, no pipeline); it then has no jobs. */
   readonly outcome: Outcome | null;
+  /** Why all jobs are left out (nothing they are for has changed); they and the run are then skipped. null = they run. */
+  readonly leftOut: string | null;
   /** false for a run that is recorded only. */
   readonly reported: boolean;
 }
@@ -249,6 +251,16 @@ export interface Git {
   read(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
   /** Object id of a file or tree at a sha (`.` = the top), or undefined: equal ids mean equal content. */
   objectId(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
+  /** The message of a commit, at most 1 MiB of it. */
+  message(repo: RepoRef, sha: string): Promise<string>;
+  /**
+   * Paths that differ between two commits, both names of a renamed file; `from: 'merge-base'` starts where the two went
+   * apart. null = not known: a commit is not in the mirror, they have no common past, or too much differs.
+   */
+  changedPaths(
+    repo: RepoRef,
+    range: { readonly base: string; readonly head: string; readonly from: 'base' | 'merge-base' },
+  ): Promise<readonly string[] | null>;
   /** A fresh work tree of the sha with its own shallow `.git`, written to the absent folder `directory`. */
   checkout(request: {
     readonly repo: RepoRef;

@@ -10,7 +10,7 @@ import type { Sidecar, CacheSpec } from './pipeline.ts';
  */
 export type TrustClass = 'T1' | 'T2' | 'T3' | 'T4';
 
-export type EventName = 'push' | 'pull_request' | 'manual';
+export type EventName = 'push' | 'pull_request' | 'merge_group' | 'manual';
 
 export type RunState = 'queued' | 'running' | 'finished';
 
@@ -84,7 +84,11 @@ export function runOutcome(jobs: readonly Job[], ending: Outcome | null): Outcom
   if (cause?.outcome) return { ...cause.outcome, message: `${cause.spec.title}: ${cause.outcome.message}` };
   const passed = jobs.filter((job) => succeeded(job.outcome)).length;
   const allowed = jobs.filter((job) => job.outcome?.result === 'failure').length;
-  if (passed + allowed === 0) return { result: 'skipped', reason: 'condition', message: 'no job ran' };
+  if (passed + allowed === 0) {
+    const [message, ...others] = new Set(jobs.map((job) => job.outcome?.message));
+    const isShared = message !== undefined && others.length === 0 && jobs.length > 1;
+    return { result: 'skipped', reason: 'condition', message: isShared ? message : 'no job ran' };
+  }
   const counted = `${passed} ${passed === 1 ? 'job' : 'jobs'} passed`;
   return {
     result: 'success',

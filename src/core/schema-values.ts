@@ -31,7 +31,7 @@ export const folderInside = z
   .check(checked((path) => insidePathFault(path, 'top-allowed')));
 
 export const paths = listOrOne(pathInside, 'must be a path or a list of paths', 1);
-export const branches = listOrOne(line, 'must be a branch pattern or a list of them', 1);
+export const patterns = listOrOne(line, 'must be a pattern or a list of them', 1);
 
 /** Says only that another form was meant; never shown. */
 export const NO_EXPRESSION = 'is no expression';

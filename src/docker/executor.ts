@@ -129,6 +129,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       });
       if (steps.ran.length === 0) return await leaveOut(steps.leftOut(), log, slot, ticket.n);
       const end = await endJob(slot, ticket.n, signals.detach);
+      stopListening();
       const killed = ((await oomKills(slot.record.process.pid)) ?? 0) > ticket.oomKills;
       const stopped = signals.stop.aborted ? (signals.stop.reason as Outcome) : null;
       const verdict = jobOutcome(steps.ran, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
@@ -140,6 +141,8 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       await freeWorkspace(slot, ticket.n, end.tampered);
       return { outcome, outputs, evidence: exitCode === null ? null : { ...evidence, exitCode } };
     } catch (cause) {
+      // A notice that came during the last copy would begin another one, into a log that is closed by then.
+      stopListening();
       // What the job said before its slot was lost is still in the raw file.
       await raw.catchUp().catch(parts.onError);
       throw cause;

@@ -40,6 +40,12 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
     if (!isSha(sha)) throw new Error(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`);
     return parseTree(await read(repo, ['ls-tree', '-z', '--long', '--full-tree', '--end-of-options', sha, '--', path]));
   };
+  const mergeBase = async (repo: RepoRef, one: string, other: string): Promise<string | null> => {
+    if (!isSha(one) || !isSha(other)) return null;
+    const args = ['merge-base', '--end-of-options', one, other];
+    const answer = await run({ gitDir: mirrors.pathOf(repo), args, timeoutMs });
+    return answer.ok ? answer.stdout.toString().trim() : null;
+  };
   return {
     fetch: (request) => mirrors.fetch(request),
     maintain: (repo, before) => mirrors.maintain(repo, before),
@@ -63,6 +69,24 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
         .trim()
         .split('\n')
         .at(-1);
+    },
+    message: async (repo, sha) => {
+      if (!isSha(sha)) throw new Error(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`);
+      const commit = (await read(repo, ['cat-file', 'commit', sha])).toString('utf8');
+      const end = commit.indexOf('\n\n');
+      return end === -1 ? '' : commit.slice(end + 2, end + 2 + MAX_FILE_BYTES);
+    },
+    changedPaths: async (repo, range) => {
+      const base = range.from === 'base' ? range.base : await mergeBase(repo, range.base, range.head);
+      if (base === null || !isSha(base) || !isSha(range.head)) return null;
+      const args = ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--no-ext-diff', '--end-of-options'];
+      const answer = await run({ gitDir: mirrors.pathOf(repo), args: [...args, base, range.head], timeoutMs });
+      // Most often the base was force-pushed away and nobody has it any more.
+      if (!answer.ok) return null;
+      return answer.stdout
+        .toString()
+        .split('\0')
+        .filter((path) => path !== '');
     },
     checkout: ({ repo, sha, directory }) =>
       checkout({ run, mirror: mirrors.pathOf(repo), url: urls.of(repo), sha, directory, timeoutMs }),

@@ -42,6 +42,8 @@ function readEvent(event: string, payload: unknown): Result<EventReading, string
           ? read(pullRequest, payload, readPullRequest)
           : success(ignored(repository, `pull_request action ${action} changes no head`)),
       );
+    case 'merge_group':
+      return read(mergeGroup, payload, readMergeGroup);
     case 'delete':
       return read(deletion, payload, readDeletion);
     default:
@@ -147,6 +149,25 @@ function readPullRequest(payload: z.output<typeof pullRequest>): Result<EventRea
   // Approval of a fork's commit comes from people here, so the payload can never give more than T4.
   const trust: TrustClass = headRepoId === repo.id ? 'T2' : 'T4';
   return success(asking({ kind: 'head', eventName: 'pull_request', sha: head.sha, trust, ...target }));
+}
+
+const mergeGroup = z.object({
+  action: z.string().max(100),
+  merge_group: z.object({ head_sha: sha, head_ref: ref, base_ref: ref }),
+  repository: withDefaultBranch,
+  sender: actor,
+});
+
+/** A merge queue tries what it is about to merge; both people and the queue push with write access. */
+function readMergeGroup(payload: z.output<typeof mergeGroup>): Result<EventReading, string> {
+  const { head_ref: headRef, head_sha: headSha, base_ref: baseRef } = payload.merge_group;
+  const target = { ...ownRef(headRef, payload.repository, payload.sender), baseRef: shortRef(baseRef) };
+  const eventName = 'merge_group';
+  if (payload.action === 'checks_requested')
+    return success(asking({ kind: 'head', eventName, sha: headSha, trust: 'T2', ...target }));
+  if (payload.action === 'destroyed')
+    return success(asking({ kind: 'gone', eventName, because: 'the merge group is gone', ...target }));
+  return success(ignored(target.repo, `merge_group action ${payload.action} changes no head`));
 }
 
 const deletion = z.object({

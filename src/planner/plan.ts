@@ -16,12 +16,18 @@ import type { FoundPipeline } from './pipelines.ts';
 export type HeadIntake = Intake & { readonly kind: 'head' };
 
 /** A run for each pipeline that wants the event; a broken file is a run that ended in an error before it began. */
-export function planNewest(intake: HeadIntake, found: readonly FoundPipeline[], ends: readonly Run[]): IntakePlan {
+export function planNewest(
+  intake: HeadIntake,
+  found: readonly FoundPipeline[],
+  ends: readonly Run[],
+  changed: readonly string[] | null,
+): IntakePlan {
   const notes: string[] = [];
   const runs = found.flatMap(({ name, parsed }): PlannedRun[] => {
     if (!parsed.ok) return [endedRun(intake, name, error('config', brokenMessage(parsed.problem)))];
-    const verdict = judgeTrigger(parsed.value.on, intake);
+    const verdict = judgeTrigger(parsed.value.on, intake, changed);
     if (verdict.wanted) return [plannedOrBroken(intake, parsed.value)];
+    if (verdict.by === 'paths') return [{ ...plannedOrBroken(intake, parsed.value), leftOut: verdict.why }];
     notes.push(`${name}: ${verdict.why}`);
     return [];
   });
@@ -31,7 +37,7 @@ export function planNewest(intake: HeadIntake, found: readonly FoundPipeline[], 
 /** The head is old: what would have run is over, and its commit says so. */
 export function planStale(intake: HeadIntake, found: readonly FoundPipeline[], newerSha: string): IntakePlan {
   const runs = found.flatMap(({ parsed }): PlannedRun[] =>
-    parsed.ok && judgeTrigger(parsed.value.on, intake).wanted
+    parsed.ok && judgeTrigger(parsed.value.on, intake, null).wanted
       ? [endedRun(intake, parsed.value.name, supersededBy(newerSha))]
       : [],
   );
@@ -48,13 +54,20 @@ export function planNone(
   ends: readonly Run[],
 ): IntakePlan {
   const message = `no pipeline file at ${intake.sha.slice(0, 7)}`;
-  const expected = onDefaultBranch.filter(({ parsed }) => !parsed.ok || judgeTrigger(parsed.value.on, intake).wanted);
+  const expected = onDefaultBranch.filter(
+    ({ parsed }) => !parsed.ok || judgeTrigger(parsed.value.on, intake, null).wanted,
+  );
   const runs = expected.map(({ name }) => endedRun(intake, name, error('config', message)));
   const unreported = {
     ...endedRun(intake, NO_PIPELINE, { result: 'skipped', reason: 'no_pipeline', message }),
     reported: false,
   };
   return { runs: runs.length > 0 ? runs : [unreported], ends: endsFor(ends, intake.sha), note: message };
+}
+
+/** `[skip ci]`: nothing runs, and what runs of older heads goes on, for they are the newest that anybody wants checked. */
+export function planSkipped(): IntakePlan {
+  return { runs: [], ends: [], note: 'the commit asks to be skipped' };
 }
 
 /** The commit could not be had, so not even its pipelines are known. */
@@ -128,6 +141,7 @@ function bareRun(intake: HeadIntake, pipeline: string): PlannedRun {
     },
     jobs: [],
     outcome: null,
+    leftOut: null,
     reported: true,
   };
 }

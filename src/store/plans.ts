@@ -81,14 +81,15 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
       ...{ sha: planned.sha, ref: planned.ref, line: planned.line, branch: branchOf(planned) },
       ...{ pr_number: planned.prNumber, event_name: planned.eventName, trust: planned.trust },
       ...{ pipeline: planned.pipeline, context: JSON.stringify(planned.context), reported: planned.reported ? 1 : 0 },
-      dedupe: outcome?.result === 'cancelled' ? null : dedupeKey(planned),
+      // What was cancelled or left out does not stand for the commit: another event may want it run.
+      dedupe: outcome?.result === 'cancelled' || planned.leftOut !== null ? null : dedupeKey(planned),
       created_at: now.getTime(),
       state: 'queued',
       ...(outcome === null ? {} : endColumns(outcome, now)),
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  await insertJobs(db, id, planned.jobs);
+  await insertJobs(db, id, planned, now);
   await settleRun(db, id, now);
   return id;
 }
@@ -96,14 +97,16 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
 /** An engine allows only so many values in one statement. */
 const JOBS_PER_STATEMENT = 500;
 
-async function insertJobs(db: Db, run: RunId, jobs: PlannedRun['jobs']): Promise<void> {
+async function insertJobs(db: Db, run: RunId, { jobs, leftOut }: PlannedRun, now: Date): Promise<void> {
+  const end = leftOut === null ? {} : endColumns({ result: 'skipped', reason: 'condition', message: leftOut }, now);
   const rows = jobs.map(({ spec, waitsFor }): Insertable<JobTable> => ({
     run_id: run,
     name: spec.name,
     spec: JSON.stringify(spec),
     waits_for: JSON.stringify(waitsFor),
-    state: 'waiting',
+    state: 'waiting' as const,
     attempt: 0,
+    ...end,
   }));
   for (let start = 0; start < rows.length; start += JOBS_PER_STATEMENT) {
     await db

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { matchesBranches, matchesPattern } from '../../src/core/branch-pattern.ts';
-import { judgeTrigger } from '../../src/core/trigger.ts';
+import { matchesAny, matchesPattern } from '../../src/core/pattern.ts';
+import { asksForPaths, asksToSkip, judgeTrigger as judge, type TriggerEvent } from '../../src/core/trigger.ts';
+import type { Triggers } from '../../src/core/pipeline.ts';
 
 const push = (headRef: string) => ({ eventName: 'push' as const, headRef, baseRef: null });
 const pullRequest = (baseRef: string) => ({ eventName: 'pull_request' as const, headRef: 'refs/heads/topic', baseRef });
+
+const judgeTrigger = (on: Triggers, event: TriggerEvent, changed: readonly string[] | null = null) =>
+  judge(on, event, changed);
 
 describe('judgeTrigger', () => {
   it('wants branches and tags of a push without branches', () => {
@@ -16,9 +20,14 @@ describe('judgeTrigger', () => {
     expect(judgeTrigger(on, push('refs/heads/main'))).toEqual({ wanted: true });
     expect(judgeTrigger(on, push('refs/heads/x'))).toEqual({
       wanted: false,
+      by: 'event',
       why: 'branch x does not match its branches',
     });
-    expect(judgeTrigger(on, push('refs/tags/main'))).toEqual({ wanted: false, why: 'refs/tags/main is no branch' });
+    expect(judgeTrigger(on, push('refs/tags/main'))).toEqual({
+      wanted: false,
+      by: 'event',
+      why: 'refs/tags/main is no branch',
+    });
   });
 
   it('matches the base of a pull request, not its head', () => {
@@ -32,10 +41,12 @@ describe('judgeTrigger', () => {
   it('does not want an event that the file does not name', () => {
     expect(judgeTrigger({ push: {} }, pullRequest('main'))).toEqual({
       wanted: false,
+      by: 'event',
       why: 'it does not run on pull_request',
     });
     expect(judgeTrigger({ pull_request: {} }, push('refs/heads/main'))).toEqual({
       wanted: false,
+      by: 'event',
       why: 'it does not run on push',
     });
   });
@@ -76,11 +87,7 @@ describe('branch patterns', () => {
 
   it('lets the last pattern that matches decide', () => {
     const patterns = ['**', '!release/**', 'release/1'];
-    expect(['main', 'release/2', 'release/1'].map((name) => matchesBranches(patterns, name))).toEqual([
-      true,
-      false,
-      true,
-    ]);
+    expect(['main', 'release/2', 'release/1'].map((name) => matchesAny(patterns, name))).toEqual([true, false, true]);
   });
 
   it('takes time by length, whatever the pattern is', () => {
@@ -88,4 +95,65 @@ describe('branch patterns', () => {
     expect(matchesPattern('*a'.repeat(100), `${'a'.repeat(250)}b`)).toBe(false);
     expect(performance.now() - started).toBeLessThan(500);
   });
+});
+
+describe('filters of a push', () => {
+  it.each([
+    [{ branches: ['main'], tags: ['v*'] }, 'refs/tags/v1', true],
+    [{ branches: ['main'], tags: ['v*'] }, 'refs/tags/x1', false],
+    [{ branches: ['main'], tags: ['v*'] }, 'refs/heads/main', true],
+    [{ tags: ['v*'] }, 'refs/heads/main', false],
+    [{ tags: ['v*', '!v0*'] }, 'refs/tags/v0.1', false],
+    [{ tagsIgnore: ['x*'] }, 'refs/tags/v1', true],
+    [{ tagsIgnore: ['x*'] }, 'refs/tags/x1', false],
+    [{ tagsIgnore: ['x*'] }, 'refs/heads/main', false],
+    [{ branchesIgnore: ['wip/**'] }, 'refs/heads/wip/a/b', false],
+    [{ branchesIgnore: ['wip/**'] }, 'refs/heads/main', true],
+    [{ branchesIgnore: ['wip/**'] }, 'refs/tags/v1', false],
+  ])('%j: %s', (filter, ref, wanted) => {
+    expect(judgeTrigger({ push: filter }, push(ref)).wanted).toBe(wanted);
+  });
+
+  it.each([
+    [{ paths: ['src/**'] }, ['src/a/b.ts', 'docs/x.md'], true],
+    [{ paths: ['src/**'] }, ['docs/x.md'], false],
+    [{ paths: ['src/**', '!src/**.md'] }, ['src/a.md'], false],
+    [{ paths: ['*.md'] }, ['docs/x.md'], false],
+    [{ paths: ['src/**'] }, [], false],
+    [{ pathsIgnore: ['docs/**'] }, ['docs/x.md'], false],
+    [{ pathsIgnore: ['docs/**'] }, ['docs/x.md', 'a'], true],
+    [{ paths: ['src/**'] }, null, true],
+    [{ pathsIgnore: ['docs/**'] }, null, true],
+  ])('%j with %j', (filter, changed, wanted) => {
+    const verdict = judgeTrigger({ push: filter }, push('refs/heads/x'), changed);
+    expect(verdict).toMatchObject(wanted ? { wanted } : { wanted, by: 'paths' });
+  });
+
+  it('look at files for branches only, and only where a filter asks', () => {
+    const on = { push: { paths: ['src/**'] }, pull_request: {} };
+    expect(asksForPaths(on, push('refs/heads/x'))).toBe(true);
+    expect(asksForPaths(on, push('refs/tags/v1'))).toBe(false);
+    expect(judgeTrigger(on, push('refs/tags/v1'), [])).toEqual({ wanted: true });
+    expect(asksForPaths(on, pullRequest('main'))).toBe(false);
+  });
+});
+
+it('a merge group is matched by its base', () => {
+  const group = (baseRef: string) => ({ eventName: 'merge_group' as const, headRef: 'refs/heads/q/1', baseRef });
+  expect(judgeTrigger({ merge_group: { branches: ['main'] } }, group('main')).wanted).toBe(true);
+  expect(judgeTrigger({ merge_group: { branches: ['main'] } }, group('x')).wanted).toBe(false);
+  expect(judgeTrigger({ push: {} }, group('main')).wanted).toBe(false);
+});
+
+it.each([
+  ['fix [skip ci]', true],
+  ['[CI SKIP] x', true],
+  ['x\n\nbody [no ci] more', true],
+  ['[skip actions]', true],
+  ['x\n\n\nskip-checks: true\n', true],
+  ['skip ci', false],
+  ['[skip  ci]', false],
+  ['x\n\nskip-checks: true\nmore', false],
+])('%j asks to be skipped: %s', (message, expected) => {
+  expect(asksToSkip(message)).toBe(expected);
 });

@@ -35,7 +35,7 @@ async function commit(middle?: string, extra: Readonly<Record<string, string>> =
 
 async function expectOnce(sha: string): Promise<void> {
   const run = await rig.runOf(sha);
-  expect(run.outcome).toEqual({ result: 'success', reason: 'exit' });
+  expect(run.outcome).toEqual({ result: 'success', reason: 'exit', message: '2 jobs passed' });
   expect(run.jobs.map(({ attempt }) => attempt)).toEqual([1, 1]);
   expect(await rig.effects()).toEqual([`first ${sha}`, `second ${sha}`]);
   await expect
@@ -168,7 +168,8 @@ it('twelve times at any moment: every run ends right and no effect is doubled or
     await rig.kill();
     await rig.start();
   }
-  for (const sha of shas) expect((await rig.runOf(sha)).outcome).toEqual({ result: 'success', reason: 'exit' });
+  for (const sha of shas)
+    expect((await rig.runOf(sha)).outcome).toEqual({ result: 'success', reason: 'exit', message: '2 jobs passed' });
   expect(await rig.effects()).toEqual(shas.flatMap((sha) => [`first ${sha}`, `second ${sha}`]).sort());
 });
 

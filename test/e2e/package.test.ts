@@ -34,7 +34,7 @@ it('the installed command runs a push to its verdict', async () => {
     '.hearth/main.yml': `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\njobs:\n  a: { run: echo from the package }\n`,
   });
   expect((await rig.push(sha)).status).toBe(202);
-  expect((await rig.runOf(sha)).outcome).toEqual({ result: 'success', reason: 'exit' });
+  expect((await rig.runOf(sha)).outcome).toEqual({ result: 'success', reason: 'exit', message: '1 job passed' });
   expect(await (await rig.api(`/logs/${sha}/a`)).text()).toContain('from the package\n');
   await rig.kill();
   await rig.start();

@@ -45,7 +45,7 @@ describe('a signed push', () => {
     });
     expect((await rig.push(sha)).status).toBe(202);
     const run = await rig.runOf(sha);
-    expect(run.outcome).toEqual({ result: 'failure', reason: 'exit' });
+    expect(run.outcome).toEqual({ result: 'failure', reason: 'exit', message: 'test: exit 3: exit 3' });
     expect(Object.fromEntries(run.jobs.map((job) => [job.name, job.outcome?.result]))).toEqual({
       build: 'success',
       test: 'failure',
@@ -112,7 +112,11 @@ describe('a newer head', () => {
     await expect.poll(sleepers).toBe(2);
     const newer = await rig.remote.commit({ '.hearth/main.yml': passing }, { branch: 'topic' });
     await rig.push(newer, { branch: 'topic' });
-    expect((await rig.runOf(older)).outcome).toEqual({ result: 'cancelled', reason: 'superseded' });
+    expect((await rig.runOf(older)).outcome).toEqual({
+      result: 'cancelled',
+      reason: 'superseded',
+      message: `superseded by ${newer.slice(0, 7)}`,
+    });
     expect(await sleepers()).toBe(0);
     expect((await rig.runOf(newer)).outcome?.result).toBe('success');
     await expect
@@ -150,11 +154,14 @@ describe('a newer head', () => {
     expect(
       (await rig.pullRequest(theirs, { action: 'closed', branch: 'same-name', number: 9, forkId: 4711 })).status,
     ).toBe(202);
-    expect((await rig.runOf(theirs)).outcome).toEqual({ result: 'cancelled', reason: 'cancelled_by' });
+    expect((await rig.runOf(theirs)).outcome).toMatchObject({
+      reason: 'cancelled_by',
+      message: 'cancelled: pull request #9 was closed',
+    });
 
     const [running] = await rig.runs(`&sha=${own}`);
     expect((await rig.api(`/api/v1/runs/${running?.id ?? 0}/cancel`, { method: 'POST' })).status).toBe(202);
-    expect((await rig.runOf(own)).outcome).toEqual({ result: 'cancelled', reason: 'cancelled_by' });
+    expect((await rig.runOf(own)).outcome).toMatchObject({ result: 'cancelled', reason: 'cancelled_by' });
     expect(await sleepers()).toBe(0);
   });
 });
@@ -175,7 +182,11 @@ describe('what cannot run', () => {
   it('says where a pipeline file is broken', async () => {
     const sha = await rig.remote.commit({ '.hearth/main.yml': 'on: push\njobs:\n  a:\n    rum: echo\n' });
     await rig.push(sha);
-    expect((await rig.runOf(sha)).outcome).toEqual({ result: 'error', reason: 'config' });
+    expect((await rig.runOf(sha)).outcome).toMatchObject({
+      result: 'error',
+      reason: 'config',
+      message: expect.stringContaining('.hearth/main.yml:4:5: Unknown key rum') as string,
+    });
     await expect
       .poll(() => rig.github.statuses.find((status) => status.sha === sha), { timeout: 30_000 })
       .toMatchObject({ context: 'hearth/main', state: 'error' });

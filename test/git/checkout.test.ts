@@ -139,3 +139,49 @@ describe('checkout', () => {
     }
   });
 });
+
+describe('what differs between two commits', () => {
+  const paths = async (base: string, head: string, from: 'base' | 'merge-base') => {
+    const git = open();
+    await git.fetch({ repo: upstream.repo, sha: head, ref: 'refs/heads/main' });
+    return git.changedPaths(upstream.repo, { base, head, from });
+  };
+
+  it('is told by both names of a renamed file, whatever the names are', async () => {
+    const odd = 'a "b"\n\t\u00e9.txt';
+    const base = upstream.push('main', { 'src/old.ts': 'same', keep: 'x' });
+    const head = upstream.push('main', { 'src/new.ts': 'same', keep: 'x', [odd]: 'y' });
+    expect((await paths(base, head, 'base'))?.toSorted()).toEqual([odd, 'src/new.ts', 'src/old.ts']);
+  });
+
+  it('can start where the two went apart', async () => {
+    const base = upstream.push('main', { a: '1' });
+    const topic = upstream.commit({ a: '1', b: '1' }, base);
+    const later = upstream.push('main', { a: '2' });
+    upstream.ref('refs/heads/topic', topic);
+    const git = open();
+    await git.fetch({ repo: upstream.repo, sha: topic, ref: 'refs/heads/main' });
+    const range = { base: later, head: topic };
+    expect(await git.changedPaths(upstream.repo, { ...range, from: 'merge-base' })).toEqual(['b']);
+    expect((await git.changedPaths(upstream.repo, { ...range, from: 'base' }))?.toSorted()).toEqual(['a', 'b']);
+  });
+
+  it('is not known for commits that are not there, have nothing in common, or are none', async () => {
+    const head = upstream.push('main', { a: '1' });
+    const alone = upstream.commit({ z: '1' });
+    upstream.ref('refs/heads/alone', alone);
+    await open().fetch({ repo: upstream.repo, sha: alone, ref: 'refs/heads/alone' });
+    expect(await paths('f'.repeat(40), head, 'base')).toBeNull();
+    expect(await paths(alone, head, 'merge-base')).toBeNull();
+    expect(await paths('--output=/tmp/x', head, 'base')).toBeNull();
+    expect(await paths('HEAD', head, 'merge-base')).toBeNull();
+  });
+
+  it('and what a commit says can be read', async () => {
+    const sha = upstream.push('main', { a: '1' });
+    const git = open();
+    await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' });
+    expect(await git.message(upstream.repo, sha)).toBe('commit of 1 files\n');
+    await expect(git.message(upstream.repo, '--help')).rejects.toThrow('full commit id');
+  });
+});

@@ -158,3 +158,32 @@ test.each([
   const reading = readPayload(event, payload);
   expect(!reading.ok && reading.problem).toMatch(new RegExp(`^${field}`));
 });
+
+// GitHub's examples have none; the fields are those of its description of the event.
+const group = {
+  action: 'checks_requested',
+  merge_group: {
+    head_sha: 'a'.repeat(40),
+    head_ref: 'refs/heads/gh-readonly-queue/main/pr-7-abc',
+    base_sha: 'b'.repeat(40),
+    base_ref: 'refs/heads/main',
+  },
+  repository: opened['repository'],
+  sender: { login: 'mona' },
+};
+
+test('a merge group asks for its head, matched by its base', () => {
+  expect(asked('merge_group', group)).toMatchObject({
+    kind: 'head',
+    eventName: 'merge_group',
+    sha: 'a'.repeat(40),
+    trust: 'T2',
+    headRef: 'refs/heads/gh-readonly-queue/main/pr-7-abc',
+    baseRef: 'main',
+  });
+  expect(asked('merge_group', { ...group, action: 'destroyed' })).toMatchObject({
+    kind: 'gone',
+    eventName: 'merge_group',
+  });
+  expect(asked('merge_group', { ...group, action: 'other' })).toBeNull();
+});

@@ -309,3 +309,90 @@ describe('the end of a branch or pull request', () => {
     expect(await rig.told()).toEqual(['ci cancelled/cancelled_by: cancelled: topic was deleted', 'ci queued']);
   });
 });
+
+describe('what changed', () => {
+  const filtered = 'on: {push: {paths: [src/**]}, pull_request: {paths: [src/**]}}\njobs: {a: {run: x}, b: {run: y}}\n';
+  const before = (sha: string) => ({ event: { before: sha } });
+
+  it('decides about a run: one whose files did not change is skipped with all its jobs, and says so', async () => {
+    await using rig = await makePlannerRig();
+    const first = rig.upstream.push('main', { '.hearth/ci.yml': filtered, 'src/a': '1' });
+    const second = rig.upstream.push('main', { '.hearth/ci.yml': filtered, 'src/a': '1', 'README.md': 'x' });
+    const third = rig.upstream.push('main', { '.hearth/ci.yml': filtered, 'src/a': '2', 'README.md': 'x' });
+    await rig.push('main', second, rig.upstream, before(first));
+    await rig.push('main', third, rig.upstream, before(second));
+    await rig.tick();
+    expect(await rig.told()).toEqual(['ci skipped/condition: no changed file matches its paths', 'ci queued']);
+    const green = (await rig.statuses()).filter((one) => one.includes('success'));
+    expect(green).toEqual([
+      'hearth/ci success: skipped: no changed file matches its paths',
+      'hearth/ci/a success: skipped: no changed file matches its paths',
+      'hearth/ci/b success: skipped: no changed file matches its paths',
+    ]);
+  });
+
+  it('on a branch is all that it changed, so that a late commit to the docs cannot make unchecked code green', async () => {
+    await using rig = await makePlannerRig();
+    const base = rig.upstream.push('main', { '.hearth/ci.yml': filtered, 'src/a': '1' });
+    const code = rig.upstream.commit({ '.hearth/ci.yml': filtered, 'src/a': '2' }, base);
+    const docs = rig.upstream.commit({ '.hearth/ci.yml': filtered, 'src/a': '2', 'README.md': 'x' }, code);
+    rig.upstream.ref('refs/heads/topic', docs);
+    await rig.push('topic', docs, rig.upstream, before(code));
+    await rig.tick();
+    expect(await rig.told()).toEqual(['ci queued']);
+  });
+
+  it('leaves out a branch and its pull request only when all of it is something else', async () => {
+    await using rig = await makePlannerRig();
+    const base = rig.upstream.push('main', { '.hearth/ci.yml': filtered, 'src/a': '1' });
+    const docs = rig.upstream.commit({ '.hearth/ci.yml': filtered, 'src/a': '1', 'README.md': 'x' }, base);
+    rig.upstream.ref('refs/heads/topic', docs);
+    rig.upstream.ref('refs/pull/5/head', docs);
+    rig.upstream.push('main', { '.hearth/ci.yml': filtered, 'src/a': '2' });
+    await rig.push('topic', docs);
+    await rig.pullRequest(5, 'topic', docs);
+    await rig.tick();
+    expect(await rig.told()).toEqual([
+      'ci skipped/condition: no changed file matches its paths',
+      'ci skipped/condition: no changed file matches its paths',
+    ]);
+  });
+
+  it('that cannot be told leaves nothing out', async () => {
+    await using rig = await makePlannerRig();
+    const sha = rig.upstream.push('main', { '.hearth/ci.yml': filtered });
+    await rig.push('main', sha, rig.upstream, before('f'.repeat(40)));
+    await rig.tick();
+    expect(await rig.told()).toEqual(['ci queued']);
+  });
+
+  it('and a run that another event of the commit wants is not taken for done because this one left it out', async () => {
+    await using rig = await makePlannerRig();
+    const other = 'on: {push: {paths: [src/**]}, pull_request: {}}\njobs: {a: {run: x}}\n';
+    const base = rig.upstream.push('main', { '.hearth/ci.yml': other });
+    const docs = rig.upstream.commit({ '.hearth/ci.yml': other, 'README.md': 'x' }, base);
+    rig.upstream.ref('refs/heads/topic', docs);
+    rig.upstream.ref('refs/pull/5/head', docs);
+    await rig.push('topic', docs);
+    await rig.pullRequest(5, 'topic', docs);
+    await rig.tick();
+    expect(await rig.told()).toEqual(['ci skipped/condition: no job ran', 'ci queued']);
+    expect(await rig.statuses()).toContain('hearth/ci pending: queued');
+  });
+});
+
+describe('a commit that asks to be skipped', () => {
+  it('runs nothing and ends nothing, by the message of the push or of the commit itself', async () => {
+    await using rig = await makePlannerRig();
+    const first = rig.upstream.push('topic', { '.hearth/ci.yml': ci });
+    await rig.push('topic', first);
+    await rig.tick();
+    const tree = rig.upstream.git(['rev-parse', `${first}^{tree}`]);
+    const second = rig.upstream.git(['commit-tree', tree, '-p', first, '-m', 'docs [skip ci]']);
+    rig.upstream.ref('refs/heads/topic', second);
+    await rig.push('topic', second);
+    await rig.push('topic', second, rig.upstream, { event: { head_commit: { id: second, message: 'x [ci skip]' } } });
+    await rig.tick();
+    expect(await rig.told()).toEqual(['ci queued']);
+  });
+});

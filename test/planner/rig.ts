@@ -8,6 +8,8 @@ import { createPlanner } from '../../src/planner.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { makeUpstreams, type Upstream } from '../support/git-repo.ts';
 
+type HeadRequest = IntakeRequest & { readonly kind: 'head' };
+
 export interface PlannerRig extends AsyncDisposable {
   readonly store: Store;
   readonly upstream: Upstream;
@@ -17,7 +19,7 @@ export interface PlannerRig extends AsyncDisposable {
   other(name: string, id: number): Upstream;
   pass(ms: number): void;
   /** A push of a branch to this sha was received. */
-  push(branch: string, sha: string, from?: Upstream): Promise<void>;
+  push(branch: string, sha: string, from?: Upstream, more?: Partial<Pick<HeadRequest, 'event'>>): Promise<void>;
   pullRequest(number: number, branch: string, sha: string, headRepoId?: number | null): Promise<void>;
   closed(number: number, branch: string, headRepoId?: number): Promise<void>;
   deleted(branch: string): Promise<void>;
@@ -65,7 +67,7 @@ export async function makePlannerRig(
     pass: (ms) => {
       time += ms;
     },
-    push: (branch, sha, from = upstream) =>
+    push: (branch, sha, from = upstream, more = {}) =>
       rig.receive({
         ...common,
         repo: from.repo,
@@ -78,6 +80,7 @@ export async function makePlannerRig(
         headRepoId: from.repo.id,
         prNumber: null,
         baseRef: null,
+        ...more,
       }),
     pullRequest: (prNumber, branch, sha, headRepoId = upstream.repo.id) =>
       rig.receive({

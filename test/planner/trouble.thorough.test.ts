@@ -176,6 +176,7 @@ describe('many events', () => {
       git: (git) => ({
         ...git,
         fetch: ({ sha }) => Promise.resolve(success({ head: sha })),
+        message: () => Promise.resolve(''),
         list: () => Promise.resolve(['.hearth/ci.yml']),
         read: () => Promise.resolve(ci),
       }),

@@ -62,6 +62,7 @@ export function planned(
         : { spec: makeSpec(job.name, { needs: job.waitsFor }), waitsFor: job.waitsFor },
     ),
     outcome: null,
+    leftOut: null,
     reported: true,
     ...change,
   };

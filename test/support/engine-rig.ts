@@ -96,6 +96,7 @@ export async function startEngineRig(
         context: makeContext(),
         jobs: Object.entries(jobs).map(([name, waitsFor]) => ({ spec: makeSpec(name, spec?.(name)), waitsFor })),
         outcome: null,
+        leftOut: null,
         reported: true,
         ...planned,
       };

@@ -136,6 +136,7 @@ export async function startHttpRig({
         context: makeContext(),
         jobs: jobs.map((name) => ({ spec: makeSpec(name), waitsFor: [] })),
         outcome: null,
+        leftOut: null,
         reported: true,
       };
       const [runId] = await store.applyPlan(intake, { runs: [run], ends: [], note: null }, new Date());

@@ -1,5 +1,5 @@
 /**
- * GitHub's filter patterns for branches. Matched without regular expressions and in time pattern × text, since both come
+ * GitHub's filter patterns for branches, tags and paths. Matched without regular expressions and in time pattern × text, since both come
  * from people who may want a slow match: `*` any characters but "/", `**` any characters, `?` zero or one of the
  * character before, `+` one or more of it, `[abc]` and `[a-z]` one of these, `\` takes the next character as it is.
  */
@@ -10,7 +10,7 @@ interface Piece {
 }
 
 /** Whether a list of patterns lets a name through: the last pattern that matches decides; `!` in front says no. */
-export function matchesBranches(patterns: readonly string[], name: string): boolean {
+export function matchesAny(patterns: readonly string[], name: string): boolean {
   let verdict = false;
   for (const pattern of patterns) {
     const negative = pattern.startsWith('!');
