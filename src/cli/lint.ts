@@ -25,8 +25,10 @@ export async function lint({ cwd, json, out, files }: LintArgs): Promise<ExitCod
     return exits.nothing;
   }
   const problems = [...found.flatMap(({ parsed }) => (parsed.ok ? [] : parsed.problem)), ...duplicateNames(found)];
-  if (json) out(JSON.stringify({ files: found.map((one) => one.file), problems }));
+  const notes = found.flatMap(({ parsed }) => (parsed.ok ? parsed.value.notes : []));
+  if (json) out(JSON.stringify({ files: found.map((one) => one.file), problems, notes }));
   else {
+    for (const note of notes) out(`note: ${formatProblem(note)}`);
     for (const problem of problems) out(formatProblem(problem));
     if (problems.length === 0) out(`${found.length} ${found.length === 1 ? 'file' : 'files'} without problems`);
   }

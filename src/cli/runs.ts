@@ -43,6 +43,6 @@ function row(run: RunJson): readonly string[] {
     duration(end - Date.parse(run.created_at)),
     run.created_at.slice(0, 16).replace('T', ' '),
     // With jobs, these say why; without any, nobody else does.
-    run.jobs.length === 0 ? (run.outcome?.message.split('\n')[0] ?? '') : '',
+    run.jobs.length === 0 ? (run.outcome?.message.split('\n')[0] ?? '') : run.title === run.pipeline ? '' : run.title,
   ];
 }

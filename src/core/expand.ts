@@ -49,6 +49,16 @@ export function expandPipeline(pipeline: Pipeline, values: Values): Result<reado
   );
 }
 
+/** The title of a run, or what is wrong with it. `values` as in {@link expandPipeline}. */
+export function runTitle({ runName, name, file }: Pipeline, values: Values): Result<string, readonly Problem[]> {
+  try {
+    return success(runName === null ? name : attempt('run-name', () => renderTemplate(runName, values)).trim() || name);
+  } catch (cause) {
+    if (!(cause instanceof Trouble)) throw cause;
+    return failed([{ code: cause.code, message: cause.message, file }]);
+  }
+}
+
 class Trouble extends Error {
   readonly code: ProblemCode;
 
@@ -59,8 +69,45 @@ class Trouble extends Error {
 }
 
 function instancesOf(template: JobTemplate, values: Values): readonly JobSpec[] {
-  const { strategy, name } = template;
-  if (strategy === null) return [instanceOf(template, values, { name, axes: {}, group: null })];
+  const { name, parallel } = template;
+  const { combinations, names, failFast, maxParallel } = combinationsOfJob(template, values);
+  const shards = parallel ?? 1;
+  const total = combinations.length * shards;
+  if (total > MAX_COMBINATIONS) {
+    const key = template.strategy === null ? `jobs.${name}.parallel` : `jobs.${name}.strategy.matrix with parallel`;
+    throw new Trouble(
+      'bad-matrix',
+      `${key} makes ${total} jobs, and at most ${MAX_COMBINATIONS} are possible. Take values away or split the job.`,
+    );
+  }
+  return combinations.flatMap((axes, combination) =>
+    Array.from({ length: shards }, (_, part): JobSpec => {
+      const shard = parallel === null ? null : { index: part + 1, total: shards };
+      const group = { index: combination * shards + part, total, failFast, maxParallel };
+      const isAlone = template.strategy === null && parallel === null;
+      const own = { name: withShard(names[combination] ?? name, shard), axes, shard, group: isAlone ? null : group };
+      return instanceOf(template, values, own);
+    }),
+  );
+}
+
+/** `test` → `test (2/3)`, `test (linux)` → `test (linux, 2/3)`. */
+function withShard(name: string, shard: JobSpec['shard']): string {
+  if (shard === null) return name;
+  const part = `${shard.index}/${shard.total}`;
+  return name.endsWith(')') ? `${name.slice(0, -1)}, ${part})` : `${name} (${part})`;
+}
+
+interface Combinations {
+  readonly combinations: readonly Axes[];
+  readonly names: readonly string[];
+  readonly failFast: boolean;
+  readonly maxParallel: number | null;
+}
+
+function combinationsOfJob({ strategy, name }: JobTemplate, values: Values): Combinations {
+  // Parts of one job that only `parallel` made are all of interest, also after a failure of one.
+  if (strategy === null) return { combinations: [{}], names: [name], failFast: false, maxParallel: null };
   const key = `jobs.${name}.strategy`;
   const matrix = matrixOf(strategy, `${key}.matrix`, values);
   const combinations = countProduct(matrix) > MAX_COMBINATIONS ? undefined : combinationsOf(matrix);
@@ -74,29 +121,22 @@ function instancesOf(template: JobTemplate, values: Values): readonly JobSpec[] 
   // A job that silently runs zero times would be green without having been observed.
   if (combinations.length === 0)
     throw new Trouble('bad-matrix', `${key}.matrix leaves no combination. Add a value or remove an exclude.`);
-  const names = combinationNames(name, matrix, combinations);
-  const failFast = isTruthy(given(strategy.failFast, `${key}.fail-fast`, values));
-  const maxParallel =
-    strategy.maxParallel === null ? null : numberOf(strategy.maxParallel, `${key}.max-parallel`, values, 1, MAX_JOBS);
-  return combinations.map((axes, index) =>
-    instanceOf(template, values, {
-      name: names[index] ?? name,
-      axes,
-      group: { index, total: combinations.length, failFast, maxParallel },
-    }),
-  );
+  return {
+    combinations,
+    names: combinationNames(name, matrix, combinations),
+    failFast: isTruthy(given(strategy.failFast, `${key}.fail-fast`, values)),
+    maxParallel:
+      strategy.maxParallel === null ? null : numberOf(strategy.maxParallel, `${key}.max-parallel`, values, 1, MAX_JOBS),
+  };
 }
 
-function instanceOf(template: JobTemplate, values: Values, own: Pick<JobSpec, 'name' | 'axes' | 'group'>): JobSpec {
-  const {
-    strategy: _,
-    position: _place,
-    title: _title,
-    name: key,
-    timeoutMinutes,
-    continueOnError,
-    ...rest
-  } = template;
+function instanceOf(
+  template: JobTemplate,
+  values: Values,
+  own: Pick<JobSpec, 'name' | 'axes' | 'group' | 'shard'>,
+): JobSpec {
+  const { strategy: _, position: _place, title: _title, parallel: _parts, ...common } = template;
+  const { name: key, timeoutMinutes, continueOnError, ...rest } = common;
   const label = `jobs.${key}`;
   const known = { ...values, contexts: { ...values.contexts, matrix: own.axes, strategy: strategyContext(own.group) } };
   const minutes = numberOf(timeoutMinutes, `${label}.timeout-minutes`, known, 0, MAX_TIMEOUT_MINUTES);

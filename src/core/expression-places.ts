@@ -27,6 +27,7 @@ const inSteps: readonly ContextName[] = [...atStart, 'env', 'steps', 'job', 'run
 const step: Scope = { contexts: inSteps, hashFiles: true };
 
 const places: readonly Place[] = [
+  { path: ['run-name'], scope: { contexts: planned } },
   { path: ['env', '*'], scope: { contexts: planned } },
   { path: ['jobs', '*', 'name'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'if'], scope: { contexts: atStart, status: true }, isCondition: true },

@@ -48,6 +48,7 @@ export function jobEnv(spec: JobSpec, render: (text: string) => string): Readonl
 }
 
 function builtIn(run: Run, context: RunContext, job: Job): Record<string, string> {
+  const { shard } = job.spec;
   return {
     CI: 'true',
     HEARTH: 'true',
@@ -75,6 +76,7 @@ function builtIn(run: Run, context: RunContext, job: Job): Record<string, string
     GITHUB_STEP_SUMMARY: `${JOB_FILES}/summary`,
     GITHUB_WORKFLOW: run.pipeline,
     GITHUB_WORKSPACE: '/work',
+    ...(shard === null ? {} : { CI_NODE_INDEX: String(shard.index), CI_NODE_TOTAL: String(shard.total) }),
   };
 }
 

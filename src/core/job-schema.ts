@@ -1,7 +1,9 @@
 /** The shape of a job in a pipeline file. */
 import { z } from 'zod';
 import {
+  MAX_PARALLEL,
   condition,
+  duration,
   env,
   folderInside,
   identifier,
@@ -125,6 +127,33 @@ export const job = z.strictObject(
       .optional()
       .describe('The job runs only when this is true; evaluated once its needs are over. Default `success()`.'),
     strategy: strategy.optional().describe('Runs the job once for each combination of a matrix.'),
+    'allow-exit-codes': z
+      .array(
+        z
+          .int({ error: 'must be a whole number' })
+          .min(1, { error: 'must lie between 1 and 255' })
+          .max(255, { error: 'must lie between 1 and 255' }),
+        {
+          error: 'must be a list of exit codes',
+        },
+      )
+      .min(1, { error: 'must hold at least one exit code' })
+      .optional()
+      .describe('Exit codes that are no failure of a step; the log and the verdict say when one came.'),
+    interruptible: z
+      .boolean({ error: 'must be true or false' })
+      .optional()
+      .describe('false: once this job has started, a newer head does not end the run. Default true.'),
+    'start-delay': duration
+      .optional()
+      .describe('The job starts so long after it could, such as `90s`, `10m` or `1h`; at most `24h`.'),
+    parallel: z
+      .int({ error: 'must be a whole number' })
+      .min(1, { error: `must lie between 1 and ${MAX_PARALLEL}` })
+      .max(MAX_PARALLEL, { error: `must lie between 1 and ${MAX_PARALLEL}` })
+      .optional()
+      .describe('Runs the job so many times; `$CI_NODE_INDEX` (from 1) and `$CI_NODE_TOTAL` tell the parts apart.'),
+    permissions: z.unknown().optional().describe('Taken from GitHub Actions, without effect here.'),
     outputs: z
       .record(identifier, scalar, { error: 'must be a mapping from names to values' })
       .optional()

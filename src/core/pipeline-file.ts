@@ -13,11 +13,12 @@ import {
   type Triggers,
 } from './pipeline.ts';
 import { problemsOfExpressions } from './expression-places.ts';
-import { keyPosition, nodeAt, problemsOfIssues } from './pipeline-issues.ts';
+import { keyPosition, labelOf, nodeAt, problemsOfIssues } from './pipeline-issues.ts';
 import { problemsOfRules } from './pipeline-rules.ts';
 import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } from './pipeline-schema.ts';
 import type { Problem } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
+import { durationMs } from './schema-values.ts';
 import { parseSize } from './size.ts';
 import { readYaml, type YamlNode } from './yaml-tree.ts';
 
@@ -104,6 +105,8 @@ function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: st
     sidecar: sidecarOf(input.sidecar),
     phases: input.phases ?? [],
     caches: Object.fromEntries(Object.entries(input.cache ?? {}).map(([cache, spec]) => [cache, cacheOf(spec)])),
+    runName: input['run-name'] ?? null,
+    notes: notesOf(root, file),
     vars: envAt(root, ['vars']),
     // Not Object.keys: it moves names that are numbers to the front.
     jobs: [...(nodeAt(root, ['jobs'])?.entries.keys() ?? [])].flatMap((job) => {
@@ -111,6 +114,15 @@ function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: st
       return spec ? [jobOf(job, spec, root, common)] : [];
     }),
   };
+}
+
+function notesOf(root: YamlNode, file: string): readonly Problem[] {
+  const jobs = [...(nodeAt(root, ['jobs'])?.entries.keys() ?? [])];
+  return [['permissions'], ...jobs.map((job) => ['jobs', job, 'permissions'])].flatMap((path): readonly Problem[] => {
+    if (nodeAt(root, path) === undefined) return [];
+    const message = `${labelOf(path)} has no effect here: jobs get no token of GitHub's. Remove it, or leave it for GitHub.`;
+    return [{ code: 'no-effect', message, file, position: keyPosition(root, path) }];
+  });
 }
 
 function triggersOf(on: PipelineInput['on']): Triggers {
@@ -183,6 +195,10 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     timeoutMinutes: input['timeout-minutes'] ?? DEFAULT_TIMEOUT_MINUTES,
     continueOnError: input['continue-on-error'] ?? false,
     caches: unique(listOf(input.cache ?? [])),
+    allowedExitCodes: input['allow-exit-codes'] ?? [],
+    interruptible: input.interruptible ?? true,
+    startDelayMs: input['start-delay'] === undefined ? 0 : durationMs(input['start-delay']),
+    parallel: input.parallel ?? null,
     outputs: envAt(root, [...path, 'outputs']),
   };
 }

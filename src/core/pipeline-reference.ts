@@ -68,7 +68,7 @@ function typeOf(node: SchemaNode, root: SchemaNode): string {
       .filter((word) => word !== 'nothing')
       .join(' or ');
   if (target.items !== undefined) return `list of ${typeOf(target.items, root)}`;
-  const types = typeof target.type === 'string' ? [target.type] : (target.type ?? []);
+  const types = typeof target.type === 'string' ? [target.type] : (target.type ?? ['anything']);
   return types.map((type) => WORDS[type] ?? type).join(' or ');
 }
 

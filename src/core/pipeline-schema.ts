@@ -11,6 +11,7 @@ import {
   env,
   folderInside,
   identifier,
+  line,
   NAME_RULE,
   pathInside,
   paths,
@@ -123,6 +124,10 @@ export const pipelineSchema = z.strictObject(
       .record(identifier, scalar, { error: 'must be a mapping from names to values' })
       .optional()
       .describe('Values for expressions: `vars.<name>`.'),
+    'run-name': line
+      .optional()
+      .describe('What people see of a run; may hold expressions. Default: the name of the pipeline.'),
+    permissions: z.unknown().optional().describe('Taken from GitHub Actions, without effect here.'),
     defaults: defaults.optional().describe('What steps take when neither they nor their job say something else.'),
     sidecar: sidecar.optional().describe('The warm image that slots are made from.'),
     phases: z
@@ -147,7 +152,7 @@ export type CacheInput = z.output<typeof cache>;
 export const keysOf = {
   top: {
     known: Object.keys(pipelineSchema.shape),
-    later: ['concurrency', 'include', 'run-name', 'permissions'],
+    later: ['concurrency', 'include'],
   },
   on: {
     known: [...eventNames],
@@ -181,12 +186,7 @@ export const keysOf = {
       'retry',
       'priority',
       'resources',
-      'parallel',
-      'start-delay',
-      'allow-exit-codes',
-      'interruptible',
       'concurrency',
-      'permissions',
       'environment',
       'lane',
       'workflow',

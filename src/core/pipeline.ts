@@ -1,6 +1,6 @@
 import type { Value } from './expression.ts';
 import type { Axes } from './matrix.ts';
-import type { Position } from './problem.ts';
+import type { Position, Problem } from './problem.ts';
 
 /**
  * The pipeline as the rest of Hearth sees it: checked, with defaults filled in, names resolved.
@@ -14,6 +14,10 @@ export interface Pipeline {
   readonly sidecar: Sidecar;
   readonly phases: readonly string[];
   readonly caches: Readonly<Record<string, CacheSpec>>;
+  /** What people see of a run; null = the pipeline's name. */
+  readonly runName: Template | null;
+  /** Keys that are taken and do nothing, for whoever checks the file. */
+  readonly notes: readonly Problem[];
   /** The `vars` context. */
   readonly vars: Readonly<Record<string, string>>;
   /** In the order of the file. */
@@ -62,7 +66,11 @@ export type CacheSpec =
   | { readonly kind: 'volume'; readonly path: string };
 
 /** A job as the file says it. Texts marked "template" may hold expressions; `expand.ts` turns it into the jobs of a run. */
-export interface JobTemplate extends Omit<JobSpec, 'key' | 'axes' | 'group' | 'timeoutMs' | 'continueOnError'> {
+export interface JobTemplate extends Omit<
+  JobSpec,
+  'key' | 'axes' | 'group' | 'shard' | 'timeoutMs' | 'continueOnError'
+> {
+  readonly parallel: number | null;
   readonly timeoutMinutes: number | Template;
   readonly continueOnError: boolean | Template;
   readonly strategy: Strategy | null;
@@ -112,6 +120,13 @@ export interface JobSpec {
   readonly continueOnError: boolean;
   /** Names of `Pipeline.caches`. */
   readonly caches: readonly string[];
+  /** Exit codes of a step that are no failure. */
+  readonly allowedExitCodes: readonly number[];
+  /** false: once it has started, a newer head does not end the run. */
+  readonly interruptible: boolean;
+  readonly startDelayMs: number;
+  /** Which part of `parallel` it is, from 1; null without. */
+  readonly shard: { readonly index: number; readonly total: number } | null;
   /** What the job tells those that need it; templates, evaluated after its last step. */
   readonly outputs: Readonly<Record<string, Template>>;
 }

@@ -107,6 +107,8 @@ export interface IntakePlan {
 
 export interface PlannedRun {
   readonly pipeline: string;
+  /** See `Run.title`. */
+  readonly title: string;
   readonly repo: RepoRef;
   readonly sha: string;
   readonly ref: string;
@@ -233,53 +235,7 @@ export interface ForgeTrouble {
   readonly retryAt?: Date;
 }
 
-/** What `Git.read` rejects with: trouble of the commit, which no later try will change. */
-export class FileTooLarge extends Error {
-  override readonly name = 'FileTooLarge';
-}
-
-/** Bare mirrors of the repositories; no job can write them. */
-export interface Git {
-  /**
-   * Brings the sha into the mirror and reports the head its ref has now (null when the ref is gone). May be repeated.
-   * `unreachable` may pass; `missing` means that the forge answered and has no such commit.
-   */
-  fetch(request: FetchRequest): Promise<Result<{ readonly head: string | null }, GitTrouble>>;
-  /** Paths (from the top) of the regular files directly in a folder at a sha, sorted; empty when the folder is not there. */
-  list(repo: RepoRef, sha: string, folder: string): Promise<readonly string[]>;
-  /** A regular file at a sha, or undefined. More than 1 MiB rejects with `FileTooLarge`. Links are not followed. */
-  read(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
-  /** Object id of a file or tree at a sha (`.` = the top), or undefined: equal ids mean equal content. */
-  objectId(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
-  /** The message of a commit, at most 1 MiB of it. */
-  message(repo: RepoRef, sha: string): Promise<string>;
-  /**
-   * Paths that differ between two commits, both names of a renamed file; `from: 'merge-base'` starts where the two went
-   * apart. null = not known: a commit is not in the mirror, they have no common past, or too much differs.
-   */
-  changedPaths(
-    repo: RepoRef,
-    range: { readonly base: string; readonly head: string; readonly from: 'base' | 'merge-base' },
-  ): Promise<readonly string[] | null>;
-  /** A fresh work tree of the sha with its own shallow `.git`, written to the absent folder `directory`. */
-  checkout(request: {
-    readonly repo: RepoRef;
-    readonly sha: string;
-    readonly directory: string;
-  }): Promise<Result<void, GitTrouble>>;
-}
-
-export interface FetchRequest {
-  readonly repo: RepoRef;
-  readonly sha: string;
-  /** The ref in the base repository to ask the head of: `refs/heads/…`, `refs/tags/…` or `refs/pull/N/head`. */
-  readonly ref: string;
-}
-
-export interface GitTrouble {
-  readonly kind: 'unreachable' | 'missing' | 'disk';
-  readonly message: string;
-}
+export { FileTooLarge, type FetchRequest, type Git, type GitTrouble } from './git-port.ts';
 
 /** Job logs on disk. Paths are made from integers only. */
 export interface JobLogs {

@@ -15,6 +15,7 @@ export const problemCodes = {
   'unknown-phase': 'A job names a phase that the file does not list.',
   'unknown-cache': 'A job names a cache that the file does not define.',
   'bad-expression': 'An expression that is wrong, or stands where none may.',
+  'no-effect': 'A key that is accepted and does nothing; a note, not an error.',
   'bad-matrix': 'A matrix that gives no combination, or more than 256.',
   'empty-pipeline': 'A pipeline without any job.',
   'duplicate-pipeline': 'Two files of one commit give the same pipeline name.',

@@ -27,6 +27,8 @@ export interface Run {
   readonly eventName: EventName;
   readonly trust: TrustClass;
   readonly pipeline: string;
+  /** What people see: `run-name`, else the pipeline's name. */
+  readonly title: string;
   readonly state: RunState;
   readonly outcome: Outcome | null;
   /** Set once the run is to end early; its running jobs are then stopped and take this outcome. First cause wins. */

@@ -65,7 +65,7 @@ function decideJob(of: JobInRun, claim: () => JobDecision | undefined): JobDecis
       return run.ending ? { action: 'finish', outcome: run.ending } : settleNeeds(of);
     case 'queued':
       if (run.ending) return { action: 'finish', outcome: run.ending };
-      return run.trust === 'T4' ? undefined : claim();
+      return run.trust === 'T4' || isTooEarly(job, now) ? undefined : claim();
     case 'running':
       return job.leaseUntil !== null && job.leaseUntil < now
         ? { action: 'finish', outcome: error('lost_worker', 'the worker stopped answering while it ran this job') }
@@ -75,6 +75,11 @@ function decideJob(of: JobInRun, claim: () => JobDecision | undefined): JobDecis
     default:
       return unreachable(job.state);
   }
+}
+
+/** `start-delay`, from the moment the job could have started. */
+function isTooEarly({ spec, timings }: Job, now: Date): boolean {
+  return timings.queuedAt !== null && now.getTime() < timings.queuedAt.getTime() + spec.startDelayMs;
 }
 
 /** `fail-fast`: the other combinations of a matrix end when one fails and nothing tolerates that. */

@@ -4,6 +4,7 @@ import { insidePathFault } from './pipeline-paths.ts';
 import { parseSize } from './size.ts';
 
 export const NAME_RULE = 'letters, digits, "_", "-" and "."; at most 100; the first a letter, a digit or "_"';
+export const MAX_PARALLEL = 100;
 export const MAX_TIMEOUT_MINUTES = 1440;
 export const MAX_LINE = 200;
 
@@ -56,6 +57,19 @@ export const minutes = z
   .number({ error: 'must be a number of minutes' })
   .gt(0, { error: `must be above 0 and at most ${MAX_TIMEOUT_MINUTES} minutes` })
   .max(MAX_TIMEOUT_MINUTES, { error: `must be above 0 and at most ${MAX_TIMEOUT_MINUTES} minutes` });
+/** `90s`, `10m`, `1h`; a bare number would leave its unit to guess. */
+export const duration = z
+  .string({ error: 'must be a time such as 90s, 10m or 1h' })
+  .regex(/^(?:[1-9]\d{0,5}s|[1-9]\d{0,3}m|(?:[1-9]|1\d|2[0-4])h)$/, {
+    error: 'must be a time such as 90s, 10m or 1h, at most 24h',
+  });
+
+/** Milliseconds of a checked duration. */
+export function durationMs(text: string): number {
+  const unit = { s: 1_000, m: 60_000, h: 3_600_000 }[text.at(-1) ?? ''] ?? 0;
+  return Number(text.slice(0, -1)) * unit;
+}
+
 export const timeout = orExpression(minutes, 'must be a number of minutes');
 export const yesOrNo = orExpression(z.boolean({ error: 'must be true or false' }), 'must be true or false');
 

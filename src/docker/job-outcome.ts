@@ -2,7 +2,7 @@
 import { error, type Outcome } from '../core/outcome.ts';
 import { unreachable } from '../core/result.ts';
 import { failedSteps } from '../core/steps.ts';
-import type { RanStep } from './job-steps.ts';
+import { describe, type RanStep } from './job-steps.ts';
 import type { JobEnd } from './slot-files.ts';
 
 export interface Observed {
@@ -50,7 +50,12 @@ function decide(ran: readonly RanStep[], job: JobEnd, seen: Observed): Outcome {
   const [cause] = ending === undefined ? failedSteps(ran) : [ending];
   if (cause !== undefined) return outcomeOf(cause, seen);
   const allowed = ran.filter(({ result }) => result === 'failure').map(({ name }) => name);
-  const message = allowed.length === 0 ? 'passed' : `passed, failed (allowed): ${allowed.join(', ')}`;
+  const codes = ran.filter(({ result, end }) => result === 'success' && end.kind === 'exit' && end.code !== 0);
+  const message = [
+    'passed',
+    ...(allowed.length === 0 ? [] : [`failed (allowed): ${allowed.join(', ')}`]),
+    ...codes.map(({ name, end }) => `${name}: ${describe(end)} (allowed)`),
+  ].join(', ');
   return { result: 'success', reason: 'exit', message };
 }
 

@@ -67,7 +67,9 @@ export function jobSteps(of: StepsOf, limits: Limits): JobSteps {
       if (current === undefined) throw new Error('Internal error: a step ended that was not begun');
       const { id, name, isTolerated } = current;
       const isOwnTimeout = end.kind === 'timeout' && current.timeoutMs !== null && leftMs > 0;
-      const result = end.kind === 'exit' && end.code === 0 ? 'success' : 'failure';
+      const isAllowed = end.kind === 'exit' && of.job.spec.allowedExitCodes.includes(end.code);
+      const result = isAllowed || (end.kind === 'exit' && end.code === 0) ? 'success' : 'failure';
+      if (isAllowed) lines += `hearth: ${name}: ${describe(end)}, which is allowed\n`;
       const one: RanStep = {
         id,
         name,

@@ -12,6 +12,8 @@ export interface RunJson {
   readonly ref: string;
   readonly sha: string;
   readonly pipeline: string;
+  /** `run-name`, else the name of the pipeline. */
+  readonly title: string;
   readonly state: Run['state'];
   /** A fork's pull request does not run before somebody here approved its commit. */
   readonly waiting_for: 'approval' | null;
@@ -56,6 +58,7 @@ export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>
     ref: run.ref,
     sha: run.sha,
     pipeline: run.pipeline,
+    title: run.title,
     state: run.state,
     waiting_for: run.trust === 'T4' && run.state === 'queued' ? 'approval' : null,
     outcome: run.outcome === null ? null : outcomeJson(run.outcome),

@@ -1,13 +1,13 @@
 /** From what is known about an intake to the runs it asks for. Pure. */
 import { planValues } from '../core/contexts.ts';
-import { expandPipeline } from '../core/expand.ts';
+import { expandPipeline, runTitle } from '../core/expand.ts';
 import type { Intake } from '../core/intake.ts';
 import { error, supersededBy, type Outcome } from '../core/outcome.ts';
 import { DEFAULT_IMAGE } from '../core/pipeline-file.ts';
 import { DEFAULT_SHM_BYTES, NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
-import { success, type Result } from '../core/result.ts';
+import { failed, success, type Result } from '../core/result.ts';
 import { lineOf, type Run } from '../core/run.ts';
 import { shown } from '../core/shown.ts';
 import { judgeTrigger } from '../core/trigger.ts';
@@ -108,8 +108,11 @@ function plannedOrBroken(intake: HeadIntake, pipeline: Pipeline): PlannedRun {
 export function plannedRun(intake: HeadIntake, pipeline: Pipeline): Result<PlannedRun, readonly Problem[]> {
   const bare = bareRun(intake, pipeline.name);
   const context = { ...bare.context, sidecar: pipeline.sidecar, caches: pipeline.caches, vars: pipeline.vars };
-  const jobs = expandPipeline(pipeline, planValues({ ...bare, id: null }, context));
-  return jobs.ok ? success({ ...bare, context, jobs: jobs.value }) : jobs;
+  const values = planValues({ ...bare, id: null }, context);
+  const title = runTitle(pipeline, values);
+  const jobs = expandPipeline(pipeline, values);
+  if (!title.ok || !jobs.ok) return failed([...(title.ok ? [] : title.problem), ...(jobs.ok ? [] : jobs.problem)]);
+  return success({ ...bare, title: title.value, context, jobs: jobs.value });
 }
 
 function endedRun(intake: HeadIntake, pipeline: string, outcome: Outcome): PlannedRun {
@@ -121,6 +124,7 @@ function bareRun(intake: HeadIntake, pipeline: string): PlannedRun {
   const ref = prNumber === null ? headRef : `refs/pull/${prNumber}/head`;
   return {
     pipeline,
+    title: pipeline,
     repo,
     sha,
     ref,

@@ -3,9 +3,10 @@ import { sql } from 'kysely';
 import { transaction, type Engine } from './engine.ts';
 import { first } from './migrations/0001-first.ts';
 import { jobOutputs } from './migrations/0002-job-outputs.ts';
+import { runTitles } from './migrations/0003-run-titles.ts';
 import type { Migration } from './migrations/migration.ts';
 
-export const migrations: readonly Migration[] = [first, jobOutputs];
+export const migrations: readonly Migration[] = [first, jobOutputs, runTitles];
 
 /**
  * Applies what is missing, each step in a transaction of its own. Two processes may do it at once, and a crash at any

@@ -5,7 +5,7 @@ import type { RunId } from '../core/job.ts';
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';
 import { fullName } from '../core/run.ts';
 import { endRun } from './moves.ts';
-import { endColumns } from './rows.ts';
+import { endColumns, jobOf } from './rows.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobTable } from './schema.ts';
 
@@ -40,8 +40,15 @@ export async function applyPlan(db: Db, intake: Intake, plan: IntakePlan, now: D
 async function endStaleRuns(db: Db, plan: IntakePlan, now: Date): Promise<void> {
   for (const end of plan.ends) {
     const run = await db.selectFrom('runs').selectAll().where('id', '=', end.run).executeTakeFirstOrThrow();
+    if (end.outcome.reason === 'superseded' && (await mayNotBeInterrupted(db, run.id))) continue;
     await endRun(db, run, end.outcome, now);
   }
+}
+
+/** `interruptible: false` counts once the job has started, so it is looked at in the transaction that would end the run. */
+async function mayNotBeInterrupted(db: Db, run: RunId): Promise<boolean> {
+  const begun = await db.selectFrom('jobs').selectAll().where('run_id', '=', run).where('attempt', '>', 0).execute();
+  return begun.some((job) => !jobOf(job).spec.interruptible);
 }
 
 /** A commit runs a pipeline once, however many events ask for it; the first event stays its name. */
@@ -80,7 +87,12 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
       ...{ repo_id: repo.id, repo_owner: repo.owner, repo_name: repo.name, repo_key: fullName(repo).toLowerCase() },
       ...{ sha: planned.sha, ref: planned.ref, line: planned.line, branch: branchOf(planned) },
       ...{ pr_number: planned.prNumber, event_name: planned.eventName, trust: planned.trust },
-      ...{ pipeline: planned.pipeline, context: JSON.stringify(planned.context), reported: planned.reported ? 1 : 0 },
+      ...{
+        pipeline: planned.pipeline,
+        title: planned.title,
+        context: JSON.stringify(planned.context),
+        reported: planned.reported ? 1 : 0,
+      },
       // What was cancelled or left out does not stand for the commit: another event may want it run.
       dedupe: outcome?.result === 'cancelled' || planned.leftOut !== null ? null : dedupeKey(planned),
       created_at: now.getTime(),

@@ -18,6 +18,7 @@ export function runOf(row: RunRow): Run {
     eventName: row.event_name,
     trust: row.trust,
     pipeline: row.pipeline,
+    title: row.title || row.pipeline,
     state: row.state,
     outcome: outcomeOf(row.outcome),
     ending: outcomeOf(row.ending),

@@ -85,6 +85,7 @@ export interface RunTable {
   event_name: Fixed<EventName>;
   trust: Fixed<TrustClass>;
   pipeline: Fixed<string>;
+  title: Fixed<string>;
   state: RunState;
   result: Outcome['result'] | null;
   outcome: Json | null;

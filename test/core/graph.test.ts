@@ -15,6 +15,8 @@ function pipelineOf(jobs: readonly ReturnType<typeof job>[], phases: readonly st
     phases,
     caches: {},
     vars: {},
+    runName: null,
+    notes: [],
     sidecar: { kind: 'image', image: 'x', shmBytes: 1 },
     jobs: jobs.map(({ name, needs, phase }) => makeTemplate(name, { needs, phase })),
   };

@@ -192,6 +192,15 @@ describe('a condition', () => {
   });
 });
 
+it('a delayed job is claimed when its time has come, and not before', () => {
+  const delayed = (queuedAt: number): Job => {
+    const timings = { queuedAt: new Date(queuedAt), claimedAt: null, startedAt: null, finishedAt: null };
+    return makeJob('late', { state: 'queued', timings, spec: makeSpec('late', { startDelayMs: 5_000 }) });
+  };
+  expect(told(snapshot([delayed(now.getTime() - 4_999)]))).toEqual([]);
+  expect(told(snapshot([delayed(now.getTime() - 5_000)]))).toEqual(['late: claim by w']);
+});
+
 describe('a matrix', () => {
   const one = (index: number, changes: Partial<Job> = {}, group: Partial<JobGroup> = {}): Job =>
     makeJob(`test (${index})`, {

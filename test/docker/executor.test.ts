@@ -250,6 +250,24 @@ describe('steps', () => {
     expect(log).toBe('▸ step 1\nhearth: step 1 failed, which is allowed (exit 3)\n▸ step 2\ntwo\n');
   });
 
+  it('may end with a code that the job allows, which the log and the verdict name', async () => {
+    const spec = { ...steps({ run: 'exit 5' }, { run: 'echo two; exit 6' }), allowedExitCodes: [5] };
+    const { finish, log } = await execute(claim('', { spec }));
+    expect(log).toContain('▸ step 1\nhearth: step 1: exit 5, which is allowed\n▸ step 2\ntwo\n');
+    expect(finish.outcome).toMatchObject({ result: 'failure', message: 'step 2: exit 6' });
+    const only = { ...steps({ run: 'exit 5' }), allowedExitCodes: [5] };
+    const { finish: passed } = await execute(claim('', { spec: only }));
+    expect(passed).toMatchObject({
+      outcome: { result: 'success', message: 'passed, step 1: exit 5 (allowed)' },
+      evidence: { exitCode: 5 },
+    });
+  });
+
+  it('know which part of a parallel job they are', async () => {
+    const spec = { ...steps({ run: 'echo $CI_NODE_INDEX of $CI_NODE_TOTAL' }), shard: { index: 2, total: 3 } };
+    expect((await execute(claim('', { spec }))).log).toContain('2 of 3\n');
+  });
+
   it('have limits of their own', async () => {
     const spec = steps({ run: 'sleep 1000', timeoutMinutes: 0.005 }, { run: 'echo after', condition: 'always()' });
     const { finish, log } = await execute(claim('', { spec }));

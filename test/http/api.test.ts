@@ -24,6 +24,7 @@ test('shows a run in the documented shape', async () => {
     ref: 'refs/heads/main',
     sha,
     pipeline: 'ci',
+    title: 'ci',
     state: 'running',
     waiting_for: null,
     outcome: null,

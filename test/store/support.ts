@@ -48,6 +48,7 @@ export function planned(
 ): PlannedRun {
   return {
     pipeline: 'ci',
+    title: 'ci',
     repo,
     sha: shaA,
     ref: 'refs/heads/topic',

@@ -86,6 +86,7 @@ export async function startEngineRig(
       if (intake === undefined) throw new Error('the intake is missing');
       const run: PlannedRun = {
         pipeline: 'main',
+        title: 'main',
         repo,
         sha,
         ref: 'refs/heads/main',

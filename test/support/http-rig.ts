@@ -126,6 +126,7 @@ export async function startHttpRig({
       if (intake === undefined) throw new Error('the intake is missing');
       const run = {
         pipeline,
+        title: pipeline,
         repo,
         sha,
         ref: 'refs/heads/main',

@@ -29,14 +29,18 @@ export function makeSpec(name: string, changes: Partial<JobSpec> = {}): JobSpec 
     timeoutMs: 60_000,
     continueOnError: false,
     caches: [],
+    allowedExitCodes: [],
+    interruptible: true,
+    startDelayMs: 0,
+    shard: null,
     outputs: {},
     ...changes,
   };
 }
 
 export function makeTemplate(name: string, changes: Partial<JobTemplate> = {}): JobTemplate {
-  const { key: _key, axes: _axes, group: _group, timeoutMs: _ms, continueOnError, ...rest } = makeSpec(name);
-  return { ...rest, continueOnError, timeoutMinutes: 1, strategy: null, position: { line: 1, column: 1 }, ...changes };
+  const { key: _key, axes: _axes, group: _group, shard: _shard, timeoutMs: _ms, ...rest } = makeSpec(name);
+  return { ...rest, parallel: null, timeoutMinutes: 1, strategy: null, position: { line: 1, column: 1 }, ...changes };
 }
 
 export function makeJob(name: string, changes: Partial<Job> = {}): Job {
@@ -85,6 +89,7 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     eventName: 'push',
     trust: 'T1',
     pipeline: 'main',
+    title: 'main',
     state: 'queued',
     outcome: null,
     ending: null,

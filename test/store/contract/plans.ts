@@ -41,6 +41,7 @@ export function planContract(open: OpenEmptyStore): void {
         eventName: 'push',
         trust: 'T2',
         pipeline: 'ci',
+        title: 'ci',
         state: 'queued',
         outcome: null,
         ending: null,
@@ -65,6 +66,26 @@ export function planContract(open: OpenEmptyStore): void {
         timings: { queuedAt: null, claimedAt: null, startedAt: null, finishedAt: null },
       });
       expect(jobs[0]?.spec).toStrictEqual(wanted.jobs[0]?.spec);
+    });
+
+    test('does not supersede a run in which a job that may not be interrupted has started', async () => {
+      const strict = planned(['build', 'deploy']);
+      const jobs = strict.jobs.map(({ spec, waitsFor }) => ({
+        spec: { ...spec, interruptible: spec.name !== 'deploy' },
+        waitsFor,
+      }));
+      for (const [started, expected] of [
+        ['build', superseded],
+        ['deploy', null],
+      ] as const) {
+        const { run } = await runIn(store(), { ...strict, jobs, sha: started === 'build' ? shaA : shaB });
+        await claimIn(store(), run.id, started);
+        const newer = await intakeIn(store());
+        await store().applyPlan(newer, { runs: [], ends: [{ run: run.id, outcome: superseded }], note: null }, at(9));
+        expect((await findRun(store(), run.id)).run.ending).toEqual(expected);
+        // Somebody's own wish counts all the same.
+        expect(await store().cancel(run.id, null, byAda, at(10))).toBe('cancelled');
+      }
     });
 
     test('applied again changes nothing and names the same runs', async () => {
