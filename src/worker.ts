@@ -73,7 +73,11 @@ export function createWorker(parts: WorkerParts): Worker {
       .catch((error: unknown) => {
         parts.onError(error, claim);
       })
-      .finally(() => executions.delete(claim.job.id));
+      .finally(() => {
+        executions.delete(claim.job.id);
+        // The job may be claimed again already, for another attempt.
+        if (!detach.signal.aborted) parts.onChange();
+      });
     executions.set(claim.job.id, { attempt: claim.job.attempt, stop, done, isOver: false });
   }
 

@@ -52,6 +52,20 @@ describe('a run', () => {
     });
   });
 
+  it('tries a job again as often as its pipeline says, each time from the start', async () => {
+    const rig = await start();
+    const retry = { max: 2, when: ['exit'] as const };
+    const id = await rig.run({ flaky: [], after: ['flaky'] }, { spec: (name) => (name === 'flaky' ? { retry } : {}) });
+    (await rig.executor.next('flaky')).end(failure);
+    (await rig.executor.next('flaky')).end(failure);
+    (await rig.executor.next('flaky')).end();
+    (await rig.executor.next('after')).end();
+    const { run, jobs } = await rig.finished(id);
+    expect(run.outcome?.result).toBe('success');
+    expect(jobs[0]).toMatchObject({ attempt: 3, history: [{ attempt: 1 }, { attempt: 2 }] });
+    await expect.poll(() => rig.executor.released).toHaveLength(4);
+  });
+
   it('goes on past a failure that its pipeline tolerates', async () => {
     const rig = await start();
     const id = await rig.run({ lint: [], test: ['lint'] }, { spec: (name) => ({ continueOnError: name === 'lint' }) });

@@ -33,12 +33,20 @@ export function runStatus(run: Pick<Run, 'pipeline' | 'state' | 'outcome' | 'tru
 
 export function jobStatus(
   run: Pick<Run, 'pipeline'>,
-  job: Pick<Job, 'name' | 'state' | 'outcome' | 'spec'>,
+  job: Pick<Job, 'name' | 'state' | 'outcome' | 'spec' | 'history'>,
 ): CommitStatus {
   const context = `hearth/${run.pipeline}/${job.name}`;
-  if (job.outcome === null) return status(context, 'pending', job.state === 'running' ? 'running' : 'queued', 4);
+  const last = job.history.at(-1);
+  if (job.outcome === null) {
+    const doing = job.state === 'running' ? 'running' : 'queued';
+    const again = last === undefined ? '' : ` again after: ${last.outcome.message}`;
+    return status(context, 'pending', `${doing}${again}`, 4);
+  }
   const state = finalState(job.outcome, job.spec.continueOnError);
-  return status(context, state, describe(job.outcome, job.spec.continueOnError), state === 'success' ? 3 : 1);
+  // A job that passed only when it was tried again says so.
+  const attempts = last === undefined ? '' : ` (attempt ${last.attempt + 1})`;
+  const text = `${describe(job.outcome, job.spec.continueOnError)}${attempts}`;
+  return status(context, state, text, state === 'success' ? 3 : 1);
 }
 
 /** Skipped by a condition is green and says why; not run because something before it failed never is. */

@@ -85,6 +85,30 @@ export const defaults = z
   )
   .meta({ id: 'defaults' });
 
+const attempts = z
+  .int({ error: 'must be a whole number' })
+  .min(0, { error: 'must lie between 0 and 10' })
+  .max(10, { error: 'must lie between 0 and 10' });
+
+const cause = z
+  .string({ error: 'must be infra, timeout, oom, exit or exit:CODE' })
+  .regex(/^(?:infra|timeout|oom|exit|exit:(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-5]))$/, {
+    error: 'must be infra, timeout, oom, exit or exit:CODE with a code from 1 to 255',
+  });
+
+const retry = z.union(
+  [
+    attempts,
+    z.strictObject({
+      max: attempts.describe('Attempts after the first, at most 10.'),
+      when: listOrOne(cause, 'must be a cause or a list of causes', 1)
+        .optional()
+        .describe('`infra` (the machine), `timeout`, `oom`, `exit` (any code), `exit:75` (that code). Default: all.'),
+    }),
+  ],
+  { error: 'must be a number of attempts, or a mapping with max and when' },
+);
+
 export const step = z.strictObject(
   {
     id: identifier.optional().describe('Name of the step in expressions: `steps.<id>.outputs`.'),
@@ -147,6 +171,11 @@ export const job = z.strictObject(
     'start-delay': duration
       .optional()
       .describe('The job starts so long after it could, such as `90s`, `10m` or `1h`; at most `24h`.'),
+    retry: retry
+      .optional()
+      .describe(
+        'More attempts after a failure: a number, or `max` and `when`. Default: one, for faults of the machine before anything ran.',
+      ),
     parallel: z
       .int({ error: 'must be a whole number' })
       .min(1, { error: `must lie between 1 and ${MAX_PARALLEL}` })

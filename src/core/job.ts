@@ -1,5 +1,6 @@
 import type { Evidence, Outcome } from './outcome.ts';
 import type { JobSpec } from './pipeline.ts';
+import type { PastAttempt } from './retry.ts';
 
 export type JobId = number;
 export type RunId = number;
@@ -21,6 +22,8 @@ export interface Job {
   readonly evidence: Evidence | null;
   /** For the jobs that need this one; empty until it is over. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** Earlier attempts, each followed by another one. */
+  readonly history: readonly PastAttempt[];
   /** 0 before the first claim; grows by one with each. Late writers of an older attempt are refused. */
   readonly attempt: number;
   readonly worker: WorkerId | null;

@@ -18,6 +18,7 @@ import { problemsOfRules } from './pipeline-rules.ts';
 import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } from './pipeline-schema.ts';
 import type { Problem } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
+import type { Retry } from './retry.ts';
 import { durationMs } from './schema-values.ts';
 import { parseSize } from './size.ts';
 import { readYaml, type YamlNode } from './yaml-tree.ts';
@@ -198,9 +199,19 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     allowedExitCodes: input['allow-exit-codes'] ?? [],
     interruptible: input.interruptible ?? true,
     startDelayMs: input['start-delay'] === undefined ? 0 : durationMs(input['start-delay']),
+    retry: retryOf(input.retry),
     parallel: input.parallel ?? null,
     outputs: envAt(root, [...path, 'outputs']),
   };
+}
+
+const ALL_CAUSES: Retry['when'] = ['infra', 'timeout', 'oom', 'exit'];
+
+function retryOf(input: JobInput['retry']): Retry | null {
+  if (input === undefined) return null;
+  if (typeof input === 'number') return { max: input, when: ALL_CAUSES };
+  // The schema has let through only causes.
+  return { max: input.max, when: input.when === undefined ? ALL_CAUSES : (listOf(input.when) as Retry['when']) };
 }
 
 function strategyOf(input: NonNullable<JobInput['strategy']>): Strategy {

@@ -98,6 +98,7 @@ function levelOf(path: Path): { readonly known: readonly string[]; readonly late
   if (third === 'defaults') return path.length === 3 ? keysOf.defaults : keysOf.defaultsRun;
   if (third === 'steps') return keysOf.step;
   if (third === 'strategy') return keysOf.strategy;
+  if (third === 'retry') return keysOf.retry;
   return third === 'needs' ? keysOf.need : keysOf.job;
 }
 

@@ -183,7 +183,6 @@ export const keysOf = {
       'secrets',
       'artifacts',
       'inputs',
-      'retry',
       'priority',
       'resources',
       'concurrency',
@@ -200,6 +199,7 @@ export const keysOf = {
   defaults: { known: Object.keys(defaults.shape), later: [] },
   defaultsRun: { known: Object.keys(defaultsRun.shape), later: [] },
   need: { known: ['job', 'optional'], later: ['artifacts'] },
+  retry: { known: ['max', 'when'], later: [] },
   step: {
     known: Object.keys(step.shape),
     later: ['uses', 'with'],

@@ -1,6 +1,7 @@
 import type { Value } from './expression.ts';
 import type { Axes } from './matrix.ts';
 import type { Position, Problem } from './problem.ts';
+import type { Retry } from './retry.ts';
 
 /**
  * The pipeline as the rest of Hearth sees it: checked, with defaults filled in, names resolved.
@@ -125,6 +126,8 @@ export interface JobSpec {
   /** false: once it has started, a newer head does not end the run. */
   readonly interruptible: boolean;
   readonly startDelayMs: number;
+  /** null = only the machine's own faults, once, before anything ran. */
+  readonly retry: Retry | null;
   /** Which part of `parallel` it is, from 1; null without. */
   readonly shard: { readonly index: number; readonly total: number } | null;
   /** What the job tells those that need it; templates, evaluated after its last step. */

@@ -39,6 +39,8 @@ export interface JobJson {
   readonly state: Job['state'];
   readonly outcome: OutcomeJson | null;
   readonly attempt: number;
+  /** Attempts before this one and what they came to. */
+  readonly earlier_attempts: readonly { readonly attempt: number; readonly outcome: OutcomeJson }[];
   /** null = has not happened (yet). */
   readonly timings: {
     /** From ready to claimed. */
@@ -77,6 +79,7 @@ function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
     state: job.state,
     outcome: job.outcome === null ? null : outcomeJson(job.outcome),
     attempt: job.attempt,
+    earlier_attempts: job.history.map(({ attempt, outcome }) => ({ attempt, outcome: outcomeJson(outcome) })),
     timings: {
       queued_ms: between(queuedAt, claimedAt),
       start_ms: between(claimedAt, startedAt),

@@ -6,7 +6,7 @@ import type { Outcome } from '../core/outcome.ts';
 import type { Claim, Finish } from '../core/ports.ts';
 import { unreachable } from '../core/result.ts';
 import type { Decision } from '../core/schedule.ts';
-import { endJob, endRun, moveJob } from './moves.ts';
+import { endAttempt, endJob, endRun, moveJob } from './moves.ts';
 import { contextOf, jobOf, outcomeOf, runOf } from './rows.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobRow, RunRow } from './schema.ts';
@@ -34,7 +34,11 @@ async function applyDecision(db: Db, job: JobRow, decision: Decision, now: Date)
       return job.state === 'queued' && claimJob(db, job, decision, now);
     case 'finish':
       if (job.state === 'finished' || keepsItsLease(job, decision.outcome, now)) return false;
-      return endJob(db, job, { outcome: decision.outcome, evidence: null, at: now });
+      return (job.state === 'running' ? endAttempt : endJob)(db, job, {
+        outcome: decision.outcome,
+        evidence: null,
+        at: now,
+      });
     case 'stop':
       return job.state === 'running' && stopJob(db, job, decision.outcome);
     default:
@@ -130,7 +134,7 @@ export async function finishJob(db: Db, end: JobEnd): Promise<boolean> {
   }
   const job = await findJob(db, end.job);
   if (job?.state !== 'running' || job.attempt !== end.attempt) return false;
-  if (!(await endJob(db, job, end))) return false;
+  if (!(await endAttempt(db, job, end))) return false;
   await settleRun(db, job.run_id, end.at);
   return true;
 }

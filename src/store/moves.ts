@@ -3,7 +3,8 @@ import type { Updateable } from 'kysely';
 import { mayMove, type JobState } from '../core/job.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Finish } from '../core/ports.ts';
-import { endColumns } from './rows.ts';
+import { mayRetry } from '../core/retry.ts';
+import { endColumns, jobOf } from './rows.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobRow, JobTable, RunRow } from './schema.ts';
 
@@ -42,6 +43,30 @@ export async function endJob(
     evidence: end.evidence === null ? null : JSON.stringify(end.evidence),
     outputs: JSON.stringify(end.outputs ?? {}),
     lease_until: null,
+  });
+}
+
+/**
+ * The end of a running attempt: of the job with it, or of this attempt alone when it may be tried again. What it said is
+ * kept; the next attempt has a log of its own.
+ */
+export async function endAttempt(
+  db: Db,
+  row: JobRow,
+  end: Omit<Finish, 'outputs'> & { readonly outputs?: Finish['outputs']; readonly at: Date },
+): Promise<boolean> {
+  const job = jobOf(row);
+  const { ending } = await db
+    .selectFrom('runs')
+    .select('ending')
+    .where('id', '=', row.run_id)
+    .executeTakeFirstOrThrow();
+  const isWanted = ending === null && job.ending === null;
+  if (!isWanted || !mayRetry(job.spec.retry, job.history, end.outcome, row.started_at !== null))
+    return endJob(db, row, end);
+  return moveJob(db, row, 'queued', {
+    ...{ worker: null, lease_until: null, claimed_at: null, started_at: null, queued_at: end.at.getTime() },
+    history: JSON.stringify([...job.history, { attempt: row.attempt, outcome: end.outcome }]),
   });
 }
 

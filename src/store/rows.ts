@@ -4,6 +4,7 @@ import type { Job } from '../core/job.ts';
 import type { Evidence, Outcome } from '../core/outcome.ts';
 import type { JobSpec } from '../core/pipeline.ts';
 import type { OutgoingStatus, StoreCounts } from '../core/ports.ts';
+import type { PastAttempt } from '../core/retry.ts';
 import type { Run, RunContext } from '../core/run.ts';
 import type { IntakeRow, JobRow, RunRow, StatusRow, WorkerRow } from './schema.ts';
 
@@ -45,6 +46,7 @@ export function jobOf(row: JobRow): Job {
     evidence: row.evidence === null ? null : (JSON.parse(row.evidence) as Evidence),
     outputs: JSON.parse(row.outputs) as Record<string, string>,
     ending: outcomeOf(row.stop),
+    history: JSON.parse(row.history) as PastAttempt[],
     attempt: row.attempt,
     worker: row.worker,
     leaseUntil: dateOf(row.lease_until),

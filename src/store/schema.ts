@@ -110,6 +110,8 @@ export interface JobTable {
   outcome: Json | null;
   evidence: Json | null;
   outputs: ColumnType<Json, Json | undefined, Json>;
+  /** Attempts that were followed by another one. */
+  history: ColumnType<Json, Json | undefined, Json>;
   attempt: number;
   worker: string | null;
   lease_until: Instant | null;

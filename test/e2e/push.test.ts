@@ -79,6 +79,61 @@ describe('a signed push', () => {
     expect((await fetch(`${rig.url()}${pathname}`, asStranger)).status).toBe(404);
   });
 
+  it('becomes a run with a matrix, conditions, outputs and more attempts', async () => {
+    const unique = `x${process.hrtime.bigint()}`;
+    const sha = await rig.remote.commit({
+      '.hearth/main.yml': `
+on: push
+sidecar: { image: "${TEST_IMAGE}", shm-size: 64m }
+cache: { notes: { volume: /var/cache/notes } }
+jobs:
+  setup:
+    outputs: { list: "\${{ steps.find.outputs.list }}" }
+    steps: [{ id: find, run: 'echo "list=a b" >> $GITHUB_OUTPUT' }]
+  test:
+    needs: setup
+    strategy: { matrix: { part: [a, b] } }
+    env: { LIST: "\${{ needs.setup.outputs.list }}" }
+    run: 'case " $LIST " in *" \${{ matrix.part }} "*) echo found \${{ matrix.part }};; *) exit 1;; esac'
+  flaky:
+    cache: notes
+    retry: { max: 1, when: ["exit:75"] }
+    run: test -e /var/cache/notes/${unique} || { touch /var/cache/notes/${unique}; exit 75; }
+  deploy:
+    needs: [test]
+    if: github.ref == 'refs/heads/release'
+    run: exit 1
+  report: { needs: [test, flaky], if: always(), run: 'test "\${{ needs.flaky.result }}" = success' }
+`,
+    });
+    await rig.push(sha);
+    const run = await rig.runOf(sha);
+    expect(run.jobs.map(({ name, outcome, attempt }) => [name, outcome?.result, attempt])).toEqual([
+      ['setup', 'success', 1],
+      ['test (a)', 'success', 1],
+      ['test (b)', 'success', 1],
+      ['flaky', 'success', 2],
+      ['deploy', 'skipped', 0],
+      ['report', 'success', 1],
+    ]);
+    await expect
+      .poll(() => rig.github.shown(sha), { timeout: 60_000 })
+      .toEqual({
+        'hearth/main': 'success',
+        'hearth/main/setup': 'success',
+        'hearth/main/test (a)': 'success',
+        'hearth/main/test (b)': 'success',
+        'hearth/main/flaky': 'success',
+        'hearth/main/deploy': 'success',
+        'hearth/main/report': 'success',
+      });
+    const told = (context: string) =>
+      rig.github.statuses.findLast((status) => status.sha === sha && status.context === context)?.description;
+    expect(told('hearth/main/flaky')).toBe('passed (attempt 2)');
+    expect(told('hearth/main/deploy')).toBe("skipped: if: github.ref == 'refs/heads/release'");
+    expect(await (await rig.api(`/logs/${sha}/${encodeURIComponent('test (b)')}`)).text()).toContain('found b');
+  });
+
   it('and the pull request of the same commit are one run', async () => {
     const sha = await rig.remote.commit({ '.hearth/main.yml': passing, x: 'same' }, { branch: 'feature' });
     await rig.push(sha, { branch: 'feature' });

@@ -1,7 +1,23 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/core/outcome.ts';
+import { error } from '../../../src/core/outcome.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
-import { at, claimIn, evidence, failed, findRun, finishIn, jobIn, passed, planned, runIn } from '../support.ts';
+import {
+  at,
+  byAda,
+  claimIn,
+  desired,
+  evidence,
+  failed,
+  findRun,
+  finishIn,
+  jobIn,
+  passed,
+  planned,
+  runIn,
+  shaA,
+  shaB,
+} from '../support.ts';
 
 const notRun: Outcome = { result: 'skipped', reason: 'need_failed', message: 'not run: build did not succeed' };
 const lost: Outcome = { result: 'error', reason: 'lost_worker', message: 'the worker stopped answering' };
@@ -81,6 +97,7 @@ export function jobContract(open: OpenEmptyStore): void {
     test('takes a job from a worker whose lease ran out, and not from one that renewed in time', async () => {
       const { run } = await runIn(store());
       const job = await claimIn(store(), run.id, 'build');
+      await store().jobStarted(job.id, 1, at(3));
       const decision = { job: job.id, attempt: 1, action: 'finish', outcome: lost } as const;
       await store().renewWorker({ id: 'w', slots: 1, details: {} }, at(120), at(61));
       expect(await store().apply([decision], at(62))).toBe(0);
@@ -160,6 +177,69 @@ export function jobContract(open: OpenEmptyStore): void {
         await store().finishJob(jobs[0]?.id ?? 0, 0, { outcome: failed, evidence: null, outputs: {} }, at(5)),
       ).toBe(false);
       expect((await findRun(store(), run.id)).run.state).toBe('queued');
+    });
+  });
+
+  describe('an attempt that failed', () => {
+    const store = freshStore(open);
+    const retried = (max: number) => {
+      const run = planned(['build']);
+      const retry = { max, when: ['exit'] as const };
+      return { ...run, jobs: run.jobs.map(({ spec, waitsFor }) => ({ spec: { ...spec, retry }, waitsFor })) };
+    };
+    const fail = (id: number, attempt: number) =>
+      store().finishJob(id, attempt, { outcome: failed, evidence, outputs: {} }, at(5));
+
+    test('is followed by another when the file says so; late writers of it are refused', async () => {
+      const { run } = await runIn(store(), retried(1));
+      const first = await claimIn(store(), run.id, 'build');
+      await store().jobStarted(first.id, 1, at(3));
+      expect(await fail(first.id, 1)).toBe(true);
+      expect(await jobIn(store(), run.id, 'build')).toMatchObject({
+        ...{ state: 'queued', outcome: null, evidence: null, attempt: 1, worker: null },
+        history: [{ attempt: 1, outcome: failed }],
+        timings: { queuedAt: at(5), claimedAt: null, startedAt: null, finishedAt: null },
+      });
+      expect((await findRun(store(), run.id)).run).toMatchObject({ state: 'running', outcome: null });
+      expect((await desired(store()))['hearth/ci/build']).toMatchObject({
+        state: 'pending',
+        description: 'queued again after: exit 3',
+      });
+      const second = await claimIn(store(), run.id, 'build', 6);
+      expect(second.attempt).toBe(2);
+      expect(await fail(first.id, 1)).toBe(false);
+      await store().finishJob(second.id, 2, { outcome: passed, evidence, outputs: {} }, at(7));
+      expect((await findRun(store(), run.id)).run.outcome).toMatchObject({ result: 'success' });
+      expect((await desired(store()))['hearth/ci/build']).toMatchObject({
+        state: 'success',
+        description: 'passed in 3 s (attempt 2)',
+      });
+    });
+
+    test('is the last when there were as many as it may have', async () => {
+      const { run } = await runIn(store(), retried(1));
+      await fail((await claimIn(store(), run.id, 'build')).id, 1);
+      await fail((await claimIn(store(), run.id, 'build', 6)).id, 2);
+      expect(await jobIn(store(), run.id, 'build')).toMatchObject({ state: 'finished', outcome: failed, evidence });
+    });
+
+    test('is the last of a run that is to end', async () => {
+      const { run } = await runIn(store(), retried(5));
+      const { id } = await claimIn(store(), run.id, 'build');
+      await store().cancel(run.id, null, byAda, at(4));
+      await fail(id, 1);
+      expect(await jobIn(store(), run.id, 'build')).toMatchObject({ state: 'finished', outcome: failed });
+    });
+
+    test('because its worker was lost is followed by another only while nothing had run', async () => {
+      for (const hasStarted of [false, true]) {
+        const { run } = await runIn(store(), planned(['build'], { sha: hasStarted ? shaB : shaA }));
+        const { id } = await claimIn(store(), run.id, 'build');
+        if (hasStarted) await store().jobStarted(id, 1, at(3));
+        const lost = error('lost_worker', 'the worker stopped answering');
+        await store().apply([{ job: id, attempt: 1, action: 'finish', outcome: lost }], at(100));
+        expect((await jobIn(store(), run.id, 'build')).state).toBe(hasStarted ? 'finished' : 'queued');
+      }
     });
   });
 

@@ -59,6 +59,7 @@ export function planContract(open: OpenEmptyStore): void {
         outcome: null,
         evidence: null,
         outputs: {},
+        history: [],
         attempt: 0,
         worker: null,
         leaseUntil: null,
