@@ -10,7 +10,16 @@ import {
 } from './expression.ts';
 import { waitsForOf } from './graph.ts';
 import { MAX_COMBINATIONS, combinationNames, combinationsOf, countProduct, type Axes, type Matrix } from './matrix.ts';
-import type { ExpandedJob, JobSpec, JobTemplate, MatrixTemplate, Pipeline, Strategy } from './pipeline.ts';
+import type {
+  Concurrency,
+  ConcurrencyTemplate,
+  ExpandedJob,
+  JobSpec,
+  JobTemplate,
+  MatrixTemplate,
+  Pipeline,
+  Strategy,
+} from './pipeline.ts';
 import type { Problem, ProblemCode } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 
@@ -49,14 +58,30 @@ export function expandPipeline(pipeline: Pipeline, values: Values): Result<reado
   );
 }
 
-/** The title of a run, or what is wrong with it. `values` as in {@link expandPipeline}. */
-export function runTitle({ runName, name, file }: Pipeline, values: Values): Result<string, readonly Problem[]> {
+/** What the top of the file says of a run, filled in. */
+export interface RunHeading {
+  readonly title: string;
+  readonly concurrency: Concurrency | null;
+}
+
+/** `values` as in {@link expandPipeline}. */
+export function runHeading(pipeline: Pipeline, values: Values): Result<RunHeading, readonly Problem[]> {
+  const { runName, name, file } = pipeline;
   try {
-    return success(runName === null ? name : attempt('run-name', () => renderTemplate(runName, values)).trim() || name);
+    const title = runName === null ? '' : attempt('run-name', () => renderTemplate(runName, values)).trim();
+    return success({ title: title || name, concurrency: concurrencyOf(pipeline.concurrency, 'concurrency', values) });
   } catch (cause) {
     if (!(cause instanceof Trouble)) throw cause;
     return failed([{ code: cause.code, message: cause.message, file }]);
   }
+}
+
+/** A group whose name came out empty would be one for all; it is none, as on GitHub. */
+function concurrencyOf(template: ConcurrencyTemplate | null, label: string, values: Values): Concurrency | null {
+  if (template === null) return null;
+  const group = attempt(`${label}.group`, () => renderTemplate(template.group, values)).trim();
+  if (group === '') return null;
+  return { group, cancelInProgress: isTruthy(given(template.cancelInProgress, `${label}.cancel-in-progress`, values)) };
 }
 
 class Trouble extends Error {
@@ -136,7 +161,7 @@ function instanceOf(
   own: Pick<JobSpec, 'name' | 'axes' | 'group' | 'shard'>,
 ): JobSpec {
   const { strategy: _, position: _place, title: _title, parallel: _parts, ...common } = template;
-  const { name: key, timeoutMinutes, continueOnError, ...rest } = common;
+  const { name: key, timeoutMinutes, continueOnError, concurrency, ...rest } = common;
   const label = `jobs.${key}`;
   const known = { ...values, contexts: { ...values.contexts, matrix: own.axes, strategy: strategyContext(own.group) } };
   const minutes = numberOf(timeoutMinutes, `${label}.timeout-minutes`, known, 0, MAX_TIMEOUT_MINUTES);
@@ -147,6 +172,7 @@ function instanceOf(
     title: titleOf(template, own, known),
     timeoutMs: Math.max(1, Math.round(minutes * MINUTE_MS)),
     continueOnError: isTruthy(given(continueOnError, `${label}.continue-on-error`, known)),
+    concurrency: concurrencyOf(concurrency, `${label}.concurrency`, known),
   };
 }
 

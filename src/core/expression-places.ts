@@ -28,12 +28,16 @@ const step: Scope = { contexts: inSteps, hashFiles: true };
 
 const places: readonly Place[] = [
   { path: ['run-name'], scope: { contexts: planned } },
+  { path: ['concurrency'], scope: { contexts: planned } },
+  { path: ['concurrency', '*'], scope: { contexts: planned } },
   { path: ['env', '*'], scope: { contexts: planned } },
   { path: ['jobs', '*', 'name'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'if'], scope: { contexts: atStart, status: true }, isCondition: true },
   { path: ['jobs', '*', 'strategy', '**'], scope: { contexts: planned } },
   { path: ['jobs', '*', 'timeout-minutes'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'continue-on-error'], scope: { contexts: ofJob } },
+  { path: ['jobs', '*', 'concurrency'], scope: { contexts: ofJob } },
+  { path: ['jobs', '*', 'concurrency', '*'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'env', '*'], scope: { contexts: atStart } },
   { path: ['jobs', '*', 'outputs', '*'], scope: { contexts: inSteps } },
   { path: ['jobs', '*', 'run'], scope: step, isScript: true },

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   MAX_PARALLEL,
+  concurrency,
   condition,
   duration,
   env,
@@ -171,6 +172,11 @@ export const job = z.strictObject(
     'start-delay': duration
       .optional()
       .describe('The job starts so long after it could, such as `90s`, `10m` or `1h`; at most `24h`.'),
+    concurrency: concurrency
+      .optional()
+      .describe(
+        'Jobs of one group run one at a time, over all runs of the repository and trust class; of those that wait only the newest stays.',
+      ),
     retry: retry
       .optional()
       .describe(

@@ -5,6 +5,7 @@ import {
   DEFAULT_TIMEOUT_MINUTES,
   type EventFilter,
   type CacheSpec,
+  type ConcurrencyTemplate,
   type JobTemplate,
   type Pipeline,
   type Sidecar,
@@ -107,6 +108,7 @@ function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: st
     phases: input.phases ?? [],
     caches: Object.fromEntries(Object.entries(input.cache ?? {}).map(([cache, spec]) => [cache, cacheOf(spec)])),
     runName: input['run-name'] ?? null,
+    concurrency: concurrencyOf(input.concurrency),
     notes: notesOf(root, file),
     vars: envAt(root, ['vars']),
     // Not Object.keys: it moves names that are numbers to the front.
@@ -199,10 +201,17 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     allowedExitCodes: input['allow-exit-codes'] ?? [],
     interruptible: input.interruptible ?? true,
     startDelayMs: input['start-delay'] === undefined ? 0 : durationMs(input['start-delay']),
+    concurrency: concurrencyOf(input.concurrency),
     retry: retryOf(input.retry),
     parallel: input.parallel ?? null,
     outputs: envAt(root, [...path, 'outputs']),
   };
+}
+
+function concurrencyOf(input: JobInput['concurrency']): ConcurrencyTemplate | null {
+  if (input === undefined) return null;
+  if (typeof input === 'string') return { group: input, cancelInProgress: false };
+  return { group: input.group, cancelInProgress: input['cancel-in-progress'] ?? false };
 }
 
 const ALL_CAUSES: Retry['when'] = ['infra', 'timeout', 'oom', 'exit'];

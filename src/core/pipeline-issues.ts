@@ -94,6 +94,7 @@ function levelOf(path: Path): { readonly known: readonly string[]; readonly late
   if (first === 'sidecar') return path.length === 1 ? keysOf.sidecar : keysOf.build;
   if (first === 'cache') return keysOf.cache;
   if (first === 'defaults') return path.length === 1 ? keysOf.defaults : keysOf.defaultsRun;
+  if (first === 'concurrency' || third === 'concurrency') return keysOf.concurrency;
   if (first !== 'jobs') return keysOf.top;
   if (third === 'defaults') return path.length === 3 ? keysOf.defaults : keysOf.defaultsRun;
   if (third === 'steps') return keysOf.step;

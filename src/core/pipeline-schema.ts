@@ -8,6 +8,7 @@ import { defaults, defaultsRun, job, step, strategy } from './job-schema.ts';
 import {
   patterns,
   checked,
+  concurrency,
   env,
   folderInside,
   identifier,
@@ -127,6 +128,9 @@ export const pipelineSchema = z.strictObject(
     'run-name': line
       .optional()
       .describe('What people see of a run; may hold expressions. Default: the name of the pipeline.'),
+    concurrency: concurrency
+      .optional()
+      .describe('Runs of one group, one at a time; of those that wait only the newest stays.'),
     permissions: z.unknown().optional().describe('Taken from GitHub Actions, without effect here.'),
     defaults: defaults.optional().describe('What steps take when neither they nor their job say something else.'),
     sidecar: sidecar.optional().describe('The warm image that slots are made from.'),
@@ -152,7 +156,7 @@ export type CacheInput = z.output<typeof cache>;
 export const keysOf = {
   top: {
     known: Object.keys(pipelineSchema.shape),
-    later: ['concurrency', 'include'],
+    later: ['include'],
   },
   on: {
     known: [...eventNames],
@@ -185,7 +189,6 @@ export const keysOf = {
       'inputs',
       'priority',
       'resources',
-      'concurrency',
       'environment',
       'lane',
       'workflow',
@@ -199,6 +202,7 @@ export const keysOf = {
   defaults: { known: Object.keys(defaults.shape), later: [] },
   defaultsRun: { known: Object.keys(defaultsRun.shape), later: [] },
   need: { known: ['job', 'optional'], later: ['artifacts'] },
+  concurrency: { known: ['group', 'cancel-in-progress'], later: ['queue'] },
   retry: { known: ['max', 'when'], later: [] },
   step: {
     known: Object.keys(step.shape),

@@ -17,6 +17,7 @@ export interface Pipeline {
   readonly caches: Readonly<Record<string, CacheSpec>>;
   /** What people see of a run; null = the pipeline's name. */
   readonly runName: Template | null;
+  readonly concurrency: ConcurrencyTemplate | null;
   /** Keys that are taken and do nothing, for whoever checks the file. */
   readonly notes: readonly Problem[];
   /** The `vars` context. */
@@ -69,14 +70,27 @@ export type CacheSpec =
 /** A job as the file says it. Texts marked "template" may hold expressions; `expand.ts` turns it into the jobs of a run. */
 export interface JobTemplate extends Omit<
   JobSpec,
-  'key' | 'axes' | 'group' | 'shard' | 'timeoutMs' | 'continueOnError'
+  'key' | 'axes' | 'group' | 'shard' | 'timeoutMs' | 'continueOnError' | 'concurrency'
 > {
+  readonly concurrency: ConcurrencyTemplate | null;
   readonly parallel: number | null;
   readonly timeoutMinutes: number | Template;
   readonly continueOnError: boolean | Template;
   readonly strategy: Strategy | null;
   /** Of the job's key in the file. */
   readonly position: Position;
+}
+
+/** One at a time. Groups are compared without regard to case, as on GitHub. */
+export interface Concurrency {
+  readonly group: string;
+  /** A newer one ends the one that runs, instead of waiting for it. */
+  readonly cancelInProgress: boolean;
+}
+
+export interface ConcurrencyTemplate {
+  readonly group: Template;
+  readonly cancelInProgress: boolean | Template;
 }
 
 export interface Strategy {
@@ -121,6 +135,7 @@ export interface JobSpec {
   readonly continueOnError: boolean;
   /** Names of `Pipeline.caches`. */
   readonly caches: readonly string[];
+  readonly concurrency: Concurrency | null;
   /** Exit codes of a step that are no failure. */
   readonly allowedExitCodes: readonly number[];
   /** false: once it has started, a newer head does not end the run. */

@@ -10,7 +10,7 @@ import type { Evidence, Outcome } from './outcome.ts';
 import type { Result } from './result.ts';
 import type { RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
 import type { Decision, Snapshot } from './schedule.ts';
-import type { JobSpec } from './pipeline.ts';
+import type { Concurrency, JobSpec } from './pipeline.ts';
 
 /** Wall clock and monotonic clock. Durations and deadlines use `monotonicMs`; `now` is for records and for display. */
 export interface Clock {
@@ -109,6 +109,7 @@ export interface PlannedRun {
   readonly pipeline: string;
   /** See `Run.title`. */
   readonly title: string;
+  readonly concurrency: Concurrency | null;
   readonly repo: RepoRef;
   readonly sha: string;
   readonly ref: string;

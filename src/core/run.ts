@@ -1,7 +1,7 @@
 import type { Value } from './expression.ts';
 import type { Job, RunId } from './job.ts';
 import { lets, succeeded, type Outcome } from './outcome.ts';
-import type { Sidecar, CacheSpec } from './pipeline.ts';
+import type { CacheSpec, Concurrency, Sidecar } from './pipeline.ts';
 
 /**
  * Trust class of a run, decided by the server from signed fields only.
@@ -30,6 +30,8 @@ export interface Run {
   /** What people see: `run-name`, else the pipeline's name. */
   readonly title: string;
   readonly state: RunState;
+  /** Unfinished runs of one group go one after the other; see concurrency.ts. */
+  readonly concurrency: Concurrency | null;
   readonly outcome: Outcome | null;
   /** Set once the run is to end early; its running jobs are then stopped and take this outcome. First cause wins. */
   readonly ending: Outcome | null;

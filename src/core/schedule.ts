@@ -3,6 +3,7 @@
  * The scheduler loop applies the decisions and asks again until there are none.
  */
 import type { Job, JobId, WorkerId } from './job.ts';
+import { concurrencyKey, heldBack, jobGroups, judgeMember, memberOf, type GroupVerdict } from './concurrency.ts';
 import { jobValues, needsContext, statusOfNeeds } from './contexts.ts';
 import { usesStatus } from './expression-syntax.ts';
 import { ExpressionFailure, evaluateCondition } from './expression.ts';
@@ -31,6 +32,8 @@ export function decide(snapshot: Snapshot, now: Date, leaseMs: number): readonly
   const free = freeSlots(snapshot, now);
   const leaseUntil = new Date(now.getTime() + leaseMs);
   const decisions: Decision[] = [];
+  const back = heldBack(snapshot.runs.map(({ run }) => run));
+  const jobsOfGroups = jobGroups(snapshot.runs);
   for (const { run, context, jobs } of snapshot.runs) {
     const byName = new Map(jobs.map((job) => [job.name, job]));
     const groups = Map.groupBy(jobs, (job) => job.spec.key);
@@ -38,8 +41,11 @@ export function decide(snapshot: Snapshot, now: Date, leaseMs: number): readonly
       const group = groups.get(job.spec.key) ?? [];
       const decision =
         endWithGroup(job, group) ??
+        endInTurn(run, job, jobsOfGroups) ??
         decideJob({ run, context, jobs, byName, job, now }, () =>
-          hasRoom(job, group, decisions) ? takeSlot(free, leaseUntil) : undefined,
+          !back.has(run.id) && isItsTurn(run, job, jobsOfGroups) && hasRoom(job, group, decisions)
+            ? takeSlot(free, leaseUntil)
+            : undefined,
         );
       if (decision) decisions.push({ job: job.id, attempt: job.attempt, ...decision });
     }
@@ -99,6 +105,26 @@ function endWithGroup(job: Job, group: readonly Job[]): JobDecision | undefined 
 
 function isFailure({ result }: Outcome): boolean {
   return result === 'failure' || result === 'error';
+}
+
+function verdictInGroup(run: Run, job: Job, groups: ReturnType<typeof jobGroups>): GroupVerdict {
+  const { concurrency } = job.spec;
+  if (concurrency === null) return { kind: 'go' };
+  const all = groups.get(concurrencyKey(run, concurrency)) ?? [];
+  return judgeMember(memberOf(run, job, concurrency), all, concurrency.group);
+}
+
+/** `concurrency` of a job: a newer one of its group takes its place. */
+function endInTurn(run: Run, job: Job, groups: ReturnType<typeof jobGroups>): JobDecision | undefined {
+  if (run.ending !== null || job.ending !== null || (job.state !== 'queued' && job.state !== 'running'))
+    return undefined;
+  const verdict = verdictInGroup(run, job, groups);
+  if (verdict.kind !== 'end') return undefined;
+  return { action: job.state === 'running' ? 'stop' : 'finish', outcome: verdict.outcome };
+}
+
+function isItsTurn(run: Run, job: Job, groups: ReturnType<typeof jobGroups>): boolean {
+  return verdictInGroup(run, job, groups).kind === 'go';
 }
 
 /** `max-parallel` of a matrix. */

@@ -57,6 +57,20 @@ export const minutes = z
   .number({ error: 'must be a number of minutes' })
   .gt(0, { error: `must be above 0 and at most ${MAX_TIMEOUT_MINUTES} minutes` })
   .max(MAX_TIMEOUT_MINUTES, { error: `must be above 0 and at most ${MAX_TIMEOUT_MINUTES} minutes` });
+/** One at a time: a group, or a group with what becomes of those before it. */
+export const concurrency = z.union(
+  [
+    line,
+    z.strictObject({
+      group: line.describe('Name of the group; may hold expressions.'),
+      'cancel-in-progress': orExpression(z.boolean(), 'must be true or false')
+        .optional()
+        .describe('A newer one ends the one that runs. Default false: it waits.'),
+    }),
+  ],
+  { error: 'must be the name of a group, or a mapping with group and cancel-in-progress' },
+);
+
 /** `90s`, `10m`, `1h`; a bare number would leave its unit to guess. */
 export const duration = z
   .string({ error: 'must be a time such as 90s, 10m or 1h' })

@@ -1,6 +1,6 @@
 /** From what is known about an intake to the runs it asks for. Pure. */
 import { planValues } from '../core/contexts.ts';
-import { expandPipeline, runTitle } from '../core/expand.ts';
+import { expandPipeline, runHeading } from '../core/expand.ts';
 import type { Intake } from '../core/intake.ts';
 import { error, supersededBy, type Outcome } from '../core/outcome.ts';
 import { DEFAULT_IMAGE } from '../core/pipeline-file.ts';
@@ -109,10 +109,11 @@ export function plannedRun(intake: HeadIntake, pipeline: Pipeline): Result<Plann
   const bare = bareRun(intake, pipeline.name);
   const context = { ...bare.context, sidecar: pipeline.sidecar, caches: pipeline.caches, vars: pipeline.vars };
   const values = planValues({ ...bare, id: null }, context);
-  const title = runTitle(pipeline, values);
+  const heading = runHeading(pipeline, values);
   const jobs = expandPipeline(pipeline, values);
-  if (!title.ok || !jobs.ok) return failed([...(title.ok ? [] : title.problem), ...(jobs.ok ? [] : jobs.problem)]);
-  return success({ ...bare, title: title.value, context, jobs: jobs.value });
+  if (!heading.ok || !jobs.ok)
+    return failed([...(heading.ok ? [] : heading.problem), ...(jobs.ok ? [] : jobs.problem)]);
+  return success({ ...bare, ...heading.value, context, jobs: jobs.value });
 }
 
 function endedRun(intake: HeadIntake, pipeline: string, outcome: Outcome): PlannedRun {
@@ -125,6 +126,7 @@ function bareRun(intake: HeadIntake, pipeline: string): PlannedRun {
   return {
     pipeline,
     title: pipeline,
+    concurrency: null,
     repo,
     sha,
     ref,

@@ -5,9 +5,10 @@ import { first } from './migrations/0001-first.ts';
 import { jobOutputs } from './migrations/0002-job-outputs.ts';
 import { runTitles } from './migrations/0003-run-titles.ts';
 import { jobHistory } from './migrations/0004-job-history.ts';
+import { concurrency } from './migrations/0005-concurrency.ts';
 import type { Migration } from './migrations/migration.ts';
 
-export const migrations: readonly Migration[] = [first, jobOutputs, runTitles, jobHistory];
+export const migrations: readonly Migration[] = [first, jobOutputs, runTitles, jobHistory, concurrency];
 
 /**
  * Applies what is missing, each step in a transaction of its own. Two processes may do it at once, and a crash at any

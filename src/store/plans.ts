@@ -1,11 +1,12 @@
 /** From a planned intake to runs, jobs and desired statuses. */
-import type { Insertable } from 'kysely';
+import { sql, type Insertable, type SqlBool } from 'kysely';
+import { concurrencyKey, judgeMember, type Member } from '../core/concurrency.ts';
 import type { Intake } from '../core/intake.ts';
 import type { RunId } from '../core/job.ts';
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';
 import { fullName } from '../core/run.ts';
 import { endRun } from './moves.ts';
-import { endColumns, jobOf } from './rows.ts';
+import { endColumns, jobOf, runOf } from './rows.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobTable } from './schema.ts';
 
@@ -90,6 +91,7 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
       ...{
         pipeline: planned.pipeline,
         title: planned.title,
+        ...groupColumns(planned),
         context: JSON.stringify(planned.context),
         reported: planned.reported ? 1 : 0,
       },
@@ -102,8 +104,37 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
     .returning('id')
     .executeTakeFirstOrThrow();
   await insertJobs(db, id, planned, now);
+  if (outcome === null && planned.leftOut === null) await makeRoomInGroup(db, id, planned, now);
   await settleRun(db, id, now);
   return id;
+}
+
+function groupColumns(run: PlannedRun) {
+  const { concurrency } = run;
+  if (concurrency === null) return { concurrency: null, concurrency_key: null };
+  return { concurrency: JSON.stringify(concurrency), concurrency_key: concurrencyKey(run, concurrency) };
+}
+
+/** Ends what the new run makes stale in its group; whether it may start itself is for the scheduler to say. */
+async function makeRoomInGroup(db: Db, newest: RunId, planned: PlannedRun, now: Date): Promise<void> {
+  const { concurrency } = planned;
+  if (concurrency === null) return;
+  const live = await db
+    .selectFrom('runs')
+    .selectAll()
+    .where('concurrency_key', '=', concurrencyKey(planned, concurrency))
+    .where(sql<SqlBool>`runs.state <> 'finished'`)
+    .orderBy('id')
+    .execute();
+  const members = live.map((row): Member => {
+    const cancelInProgress = runOf(row).concurrency?.cancelInProgress ?? false;
+    return { order: row.id, isRunning: row.state === 'running', cancelInProgress, label: `run ${row.id}` };
+  });
+  for (const [index, row] of live.entries()) {
+    const member = members[index];
+    const verdict = member === undefined ? undefined : judgeMember(member, members, concurrency.group);
+    if (row.id < newest && verdict?.kind === 'end') await endRun(db, row, verdict.outcome, now);
+  }
 }
 
 /** An engine allows only so many values in one statement. */

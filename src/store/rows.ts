@@ -2,7 +2,7 @@
 import type { Intake, IntakeRequest } from '../core/intake.ts';
 import type { Job } from '../core/job.ts';
 import type { Evidence, Outcome } from '../core/outcome.ts';
-import type { JobSpec } from '../core/pipeline.ts';
+import type { Concurrency, JobSpec } from '../core/pipeline.ts';
 import type { OutgoingStatus, StoreCounts } from '../core/ports.ts';
 import type { PastAttempt } from '../core/retry.ts';
 import type { Run, RunContext } from '../core/run.ts';
@@ -21,6 +21,7 @@ export function runOf(row: RunRow): Run {
     pipeline: row.pipeline,
     title: row.title || row.pipeline,
     state: row.state,
+    concurrency: row.concurrency === null ? null : (JSON.parse(row.concurrency) as Concurrency),
     outcome: outcomeOf(row.outcome),
     ending: outcomeOf(row.ending),
     createdAt: new Date(row.created_at),

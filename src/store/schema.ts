@@ -86,6 +86,9 @@ export interface RunTable {
   trust: Fixed<TrustClass>;
   pipeline: Fixed<string>;
   title: Fixed<string>;
+  concurrency: Fixed<Json | null>;
+  /** What is searched for; see core/run.ts. */
+  concurrency_key: Fixed<string | null>;
   state: RunState;
   result: Outcome['result'] | null;
   outcome: Json | null;

@@ -16,6 +16,7 @@ function pipelineOf(jobs: readonly ReturnType<typeof job>[], phases: readonly st
     caches: {},
     vars: {},
     runName: null,
+    concurrency: null,
     notes: [],
     sidecar: { kind: 'image', image: 'x', shmBytes: 1 },
     jobs: jobs.map(({ name, needs, phase }) => makeTemplate(name, { needs, phase })),

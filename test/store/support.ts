@@ -49,6 +49,7 @@ export function planned(
   return {
     pipeline: 'ci',
     title: 'ci',
+    concurrency: null,
     repo,
     sha: shaA,
     ref: 'refs/heads/topic',

@@ -87,6 +87,7 @@ export async function startEngineRig(
       const run: PlannedRun = {
         pipeline: 'main',
         title: 'main',
+        concurrency: null,
         repo,
         sha,
         ref: 'refs/heads/main',

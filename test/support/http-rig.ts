@@ -127,6 +127,7 @@ export async function startHttpRig({
       const run = {
         pipeline,
         title: pipeline,
+        concurrency: null,
         repo,
         sha,
         ref: 'refs/heads/main',

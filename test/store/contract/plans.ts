@@ -42,6 +42,7 @@ export function planContract(open: OpenEmptyStore): void {
         trust: 'T2',
         pipeline: 'ci',
         title: 'ci',
+        concurrency: null,
         state: 'queued',
         outcome: null,
         ending: null,
@@ -67,6 +68,26 @@ export function planContract(open: OpenEmptyStore): void {
         timings: { queuedAt: null, claimedAt: null, startedAt: null, finishedAt: null },
       });
       expect(jobs[0]?.spec).toStrictEqual(wanted.jobs[0]?.spec);
+    });
+
+    test('of a group ends the run that waits in it, and the one that runs only when it says so', async () => {
+      const grouped = (sha: string, cancelInProgress = false) =>
+        planned(['deploy'], { sha, concurrency: { group: 'deploy', cancelInProgress } });
+      const first = await runIn(store(), grouped(shaA));
+      await claimIn(store(), first.run.id, 'deploy');
+      const second = await runIn(store(), grouped(shaB));
+      const third = await runIn(store(), grouped('c'.repeat(40)));
+      const state = async (id: number) => (await findRun(store(), id)).run;
+      const by = `superseded by run ${third.run.id} of the group deploy`;
+      expect(await state(second.run.id)).toMatchObject({ outcome: { reason: 'superseded', message: by } });
+      expect(await state(first.run.id)).toMatchObject({ state: 'running', ending: null });
+      const other = await runIn(store(), { ...grouped('d'.repeat(40), true), trust: 'T3' });
+      expect(await state(first.run.id)).toMatchObject({ ending: null });
+      const last = await runIn(store(), grouped('e'.repeat(40), true));
+      expect(await state(first.run.id)).toMatchObject({ ending: { reason: 'superseded' } });
+      expect(await state(third.run.id)).toMatchObject({ state: 'finished' });
+      expect(await state(other.run.id)).toMatchObject({ state: 'queued' });
+      expect(await state(last.run.id)).toMatchObject({ concurrency: { group: 'deploy', cancelInProgress: true } });
     });
 
     test('does not supersede a run in which a job that may not be interrupted has started', async () => {
