@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** Arguments → verb. The only file that reads argv, handles signals and ends the process. */
+import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -37,6 +38,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
 
 const program = new Command('hearth')
   .description('Self-hosted CI: push to verdict in seconds, in warm containers on a box you own.')
+  .version(versionOfPackage())
   .option('-C <dir>', 'as if started in that folder', '.')
   .addOption(new Option('-o <format>', 'output format').choices(['text', 'json']).default('text'))
   .configureHelp({ showGlobalOptions: true })
@@ -169,6 +171,12 @@ function verb<A extends unknown[]>(
       }
     }
   };
+}
+
+/** The manifest lies above `src/` and above the bundle alike. */
+function versionOfPackage(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return (manifest as { readonly version: string }).version;
 }
 
 async function isFolder(path: string): Promise<boolean> {

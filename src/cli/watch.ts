@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Job } from '../core/job.ts';
 import type { JobLogs, RunWithJobs, Store } from '../core/ports.ts';
+import { evidenceJson, timingsJson } from '../http/api-shapes.ts';
 import type { VerbContext } from './exit.ts';
 import { duration } from './text.ts';
 
@@ -87,17 +88,21 @@ function verdict({ run, jobs }: RunWithJobs, logs: string | null): string {
   return `${run.outcome?.result === 'success' ? '✔' : '✘'} ${run.pipeline}: ${run.outcome?.message ?? ''} (${ran} of ${jobs.length} jobs ran, ${duration(end - run.createdAt.getTime())})\n${logs === null ? '' : `  logs: ${logs}\n`}`;
 }
 
+/** As the API shows runs, with what a person at the machine may want besides. */
 function summary({ run, jobs }: RunWithJobs, pathOf: (run: number, job: Job) => string | null): unknown {
   return {
     id: run.id,
     pipeline: run.pipeline,
     sha: run.sha,
     outcome: run.outcome,
-    jobs: jobs.map((job) => {
-      const { name, outcome, evidence, timings, spec } = job;
-      const allowed = outcome?.result === 'failure' && spec.continueOnError;
-      return { name, outcome, allowed, evidence, timings, log: job.attempt === 0 ? null : pathOf(run.id, job) };
-    }),
+    jobs: jobs.map((job) => ({
+      name: job.name,
+      outcome: job.outcome,
+      allowed: job.outcome?.result === 'failure' && job.spec.continueOnError,
+      evidence: job.evidence === null ? null : evidenceJson(job.evidence),
+      timings: timingsJson(job),
+      log: job.attempt === 0 ? null : pathOf(run.id, job),
+    })),
   };
 }
 

@@ -63,9 +63,14 @@ const MAX_TIMEOUT_MINUTES = 1440;
 const MAX_OUTPUTS_LENGTH = 1024 * 1024;
 
 /** Throws ExpressionFailure, with the step's name in front, when an expression cannot be evaluated. */
-export function decideStep(of: StepsOf, step: StepSpec, past: readonly PastStep[]): StepDecision {
+export function decideStep(
+  of: StepsOf,
+  step: StepSpec,
+  past: readonly PastStep[],
+  hashFiles?: Values['hashFiles'],
+): StepDecision {
   return named(step.name ?? titleOf(step.run), () => {
-    const values = valuesOf(of, past);
+    const values = { ...valuesOf(of, past), ...(hashFiles === undefined ? {} : { hashFiles }) };
     if (!isWanted(step, values)) {
       const why = step.condition === null ? 'an earlier step failed' : `if: ${step.condition.trim()}`;
       return { action: 'skip', name: titleOf(step.name ?? step.run), id: step.id, why };

@@ -125,6 +125,7 @@ async function install(
   const steps = jobSteps(
     { run, context, needs: {}, job: installJob(job, wanted), imageEnv: slot.record.spec.imageEnv, home },
     limits,
+    (patterns) => parts.workspaces.hashFiles(slot, patterns),
   );
   await runSteps({
     slot,

@@ -111,7 +111,9 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       raw.catchUp().catch(parts.onError);
     });
     const { home, ...limits } = { ...user(), graceMs: parts.graceMs, logBytes: parts.logBytes };
-    const steps = jobSteps({ ...claim, imageEnv: slot.record.spec.imageEnv, home }, limits);
+    const steps = jobSteps({ ...claim, imageEnv: slot.record.spec.imageEnv, home }, limits, (patterns) =>
+      parts.workspaces.hashFiles(slot, patterns),
+    );
     try {
       await runSteps({
         slot,

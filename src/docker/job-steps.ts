@@ -10,6 +10,7 @@ import {
   jobOutputs,
   type PastStep,
   type ReadyStep,
+  type StepDecision,
   type StepFiles,
   type StepsOf,
 } from '../core/steps.ts';
@@ -23,8 +24,11 @@ export interface RanStep extends PastStep {
 }
 
 export interface JobSteps {
-  /** The request of the next step, or undefined when it is left out. Throws ExpressionFailure. Call once per step, in order. */
-  next(step: StepSpec, k: number, leftMs: number): StepRequest | undefined;
+  /**
+   * The request of the next step, or undefined when it is left out. Rejects with ExpressionFailure. Call once per step, in
+   * order. `before` is what an earlier process decided: files may have changed since, so that stands.
+   */
+  next(step: StepSpec, k: number, leftMs: number, before?: 'run' | 'left-out'): Promise<StepRequest | undefined>;
   /** What the step that `next` gave came to; false when none may follow. */
   ended(end: StepEnd, files: StepFiles, leftMs: number): boolean;
   readonly ran: readonly RanStep[];
@@ -35,15 +39,21 @@ export interface JobSteps {
 
 type Limits = Pick<StepRequest, 'graceMs' | 'logBytes' | 'uid' | 'gid' | 'handOver'>;
 
-export function jobSteps(of: StepsOf, limits: Limits): JobSteps {
+/** `hashFiles` reads the workspace as it is when the step's turn comes. */
+export function jobSteps(
+  of: StepsOf,
+  limits: Limits,
+  hashFiles: (patterns: readonly string[]) => Promise<string>,
+): JobSteps {
   const past: PastStep[] = [];
   const ran: RanStep[] = [];
   let current: ReadyStep | undefined;
   let lines = '';
   return {
     ran,
-    next(step, k, leftMs) {
-      const decision = decideStep(of, step, past);
+    async next(step, k, leftMs, before) {
+      const asked = before === 'run' ? { ...step, condition: 'always()' } : step;
+      const decision = before === 'left-out' ? leftOutBefore(step) : await decide(of, asked, past, hashFiles);
       if (decision.action === 'skip') {
         const { id, name, why } = decision;
         past.push({ id, name, result: 'skipped', isTolerated: false, files: NO_FILES });
@@ -87,6 +97,49 @@ export function jobSteps(of: StepsOf, limits: Limits): JobSteps {
     leftOut: () => lines,
     outputs: () => jobOutputs(of, past),
   };
+}
+
+function leftOutBefore(step: StepSpec): StepDecision {
+  const name = step.name ?? step.run.split('\n')[0] ?? '';
+  return {
+    action: 'skip',
+    id: step.id,
+    name,
+    why: step.condition === null ? 'an earlier step failed' : `if: ${step.condition}`,
+  };
+}
+
+/** A decision is pure; what it wants to know of the workspace is fetched, and then it is made again. */
+async function decide(
+  of: StepsOf,
+  step: StepSpec,
+  past: readonly PastStep[],
+  hashFiles: (patterns: readonly string[]) => Promise<string>,
+): Promise<StepDecision> {
+  const known = new Map<string, string>();
+  for (;;) {
+    const missing: (readonly string[])[] = [];
+    const lookUp = (patterns: readonly string[]): string => {
+      const hash = known.get(JSON.stringify(patterns));
+      if (hash === undefined) missing.push(patterns);
+      return hash ?? '';
+    };
+    const decision = attempt(() => decideStep(of, step, past, lookUp));
+    if (missing.length === 0) return decision();
+    for (const patterns of missing) known.set(JSON.stringify(patterns), await hashFiles(patterns));
+  }
+}
+
+/** Without its hashes an expression may fail that is right with them. */
+function attempt<T>(evaluate: () => T): () => T {
+  try {
+    const value = evaluate();
+    return () => value;
+  } catch (cause) {
+    return () => {
+      throw cause;
+    };
+  }
 }
 
 function inWorkspace(folder: string): string {

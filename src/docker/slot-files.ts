@@ -79,6 +79,17 @@ export async function hasRequest(slotDirectory: string, n: number, k: number): P
   return (await safeRead(join(stepDirectory(slotDirectory, n, k), 'req'), 64 * 1024 ** 2)) !== undefined;
 }
 
+/** The daemon's own note that a step does not run, so that a later process does not think otherwise. May be repeated. */
+export async function writeLeftOut(slotDirectory: string, n: number, k: number): Promise<void> {
+  const directory = stepDirectory(slotDirectory, n, k);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeWhole(join(directory, 'left-out'), '');
+}
+
+export async function wasLeftOut(slotDirectory: string, n: number, k: number): Promise<boolean> {
+  return (await safeRead(join(stepDirectory(slotDirectory, n, k), 'left-out'), 0)) !== undefined;
+}
+
 /** Undefined until the step is over. Throws when the file is not of the agreed form. */
 export async function readStepEnd(slotDirectory: string, n: number, k: number): Promise<StepEnd | undefined> {
   const bytes = await safeRead(join(stepDirectory(slotDirectory, n, k), 'rc'), 32);

@@ -1,6 +1,15 @@
 /** One job in one slot: its steps in order, the limits on waiting, and the proof at the end that nothing is left. */
 import type { StepSpec } from '../core/pipeline.ts';
-import { hasRequest, readCommandFile, readStepEnd, writeRequest, type JobEnd, type StepEnd } from './slot-files.ts';
+import {
+  hasRequest,
+  readCommandFile,
+  readStepEnd,
+  wasLeftOut,
+  writeLeftOut,
+  writeRequest,
+  type JobEnd,
+  type StepEnd,
+} from './slot-files.ts';
 import type { JobSteps } from './job-steps.ts';
 import { SlotLost, type Slot } from './slot.ts';
 
@@ -36,8 +45,11 @@ export async function runSteps(request: StepsRequest): Promise<void> {
     const k = index + 1;
     if (hasRun && request.stop.aborted) return;
     const left = Math.max(1, leftMs());
-    const wanted = steps.next(spec, k, left);
-    if (wanted === undefined) continue;
+    const wanted = await steps.next(spec, k, left, await decidedBefore(slot.directory, n, k));
+    if (wanted === undefined) {
+      await writeLeftOut(slot.directory, n, k);
+      continue;
+    }
     let end = await readStepEnd(slot.directory, n, k);
     const started = hasRun ? () => undefined : request.started;
     hasRun = true;
@@ -52,6 +64,11 @@ export async function runSteps(request: StepsRequest): Promise<void> {
     );
     if (!steps.ended(end, { env: env ?? '', path: path ?? '', output: output ?? '' }, leftMs())) return;
   }
+}
+
+async function decidedBefore(directory: string, n: number, k: number): Promise<'run' | 'left-out' | undefined> {
+  if (await wasLeftOut(directory, n, k)) return 'left-out';
+  return (await hasRequest(directory, n, k)) ? 'run' : undefined;
 }
 
 async function waitForStep(

@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { failed, success, type Result } from '../core/result.ts';
+import { hashFiles } from './hash-files.ts';
 import type { MountHelper } from './mount-helper.ts';
 import { isErrno } from '../core/errno.ts';
 import type { Slot } from './slot.ts';
@@ -23,6 +24,8 @@ export interface Workspaces {
     paths: readonly string[],
     target: string,
   ): Promise<Result<readonly string[], WorkspaceTrouble>>;
+  /** `hashFiles()` of the slot's workspace as it is now. */
+  hashFiles(slot: Slot, patterns: readonly string[]): Promise<string>;
   /** Takes the view away and frees its scratch; may be repeated. A workspace that something still holds condemns the slot. */
   unmount(slot: Slot, n: number): Promise<Result<void, WorkspaceTrouble>>;
   /** Frees the scratch of a slot whose container is gone. May be repeated. */
@@ -88,7 +91,8 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
         message: `the workspace could not be mounted: ${step}: ${message}`,
       });
     },
-    capture: (slot, _n, paths, target) => copyOut(`/proc/${slot.record.process.pid}/root/work`, paths, target),
+    capture: (slot, _n, paths, target) => copyOut(insideOf(slot), paths, target),
+    hashFiles: (slot, patterns) => hashFiles(insideOf(slot), patterns),
     async unmount(slot, n) {
       const gone = await helper.unmount(slot.record.process);
       // EINVAL: nothing is mounted there, as after a process that died right after unmounting.
@@ -108,6 +112,11 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
   };
 }
 
+/** The merged view, which exists only in the container's own mounts. */
+function insideOf(slot: Slot): string {
+  return `/proc/${slot.record.process.pid}/root/work`;
+}
+
 function copies(reason: string): Workspaces {
   const folderOf = (slot: Slot): string => join(slot.directory, 'work');
   return {
@@ -122,6 +131,7 @@ function copies(reason: string): Workspaces {
       return success(undefined);
     },
     capture: (slot, _n, paths, target) => copyOut(folderOf(slot), paths, target),
+    hashFiles: (slot, patterns) => hashFiles(folderOf(slot), patterns),
     async unmount(slot) {
       await empty(folderOf(slot));
       return success(undefined);

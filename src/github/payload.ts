@@ -203,15 +203,24 @@ function shortRef(full: string): string {
   return full.replace(/^refs\/(?:heads|tags)\//, '');
 }
 
+const SHOWN_ISSUES = 10;
+
+/** zod speaks of types to programmers; whoever reads this looks at a delivery on GitHub. */
+function sentenceOf({ code, path, message, input }: z.core.$ZodIssue): string {
+  const field = path.join('.') || 'the payload';
+  if (code !== 'invalid_type')
+    return `${field} ${message.startsWith('Invalid') ? 'is not of the expected form' : message}`;
+  return input === undefined ? `${field} is missing` : `${field} is not of the expected type`;
+}
+
 function read<S extends z.ZodType, T>(
   schema: S,
   payload: unknown,
   next: (value: z.output<S>) => Result<T, string>,
 ): Result<T, string> {
-  const parsed = schema.safeParse(payload);
+  const parsed = schema.safeParse(payload, { reportInput: true });
   if (parsed.success) return next(parsed.data);
-  const [issue] = parsed.error.issues;
-  return failed(`${issue?.path.join('.') || 'the payload'}: ${issue?.message ?? 'is wrong'}`);
+  return failed(parsed.error.issues.slice(0, SHOWN_ISSUES).map(sentenceOf).join('; '));
 }
 
 /** Whether `owner/name` or `owner/*` is on the list, without regard to case, as on GitHub. */

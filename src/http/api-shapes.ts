@@ -1,7 +1,7 @@
 /** JSON as the API shows it: snake_case, stable, nothing that only the inside needs. */
 import type { Job } from '../core/job.ts';
 import type { RunWithJobs } from '../core/ports.ts';
-import type { Outcome } from '../core/outcome.ts';
+import type { Evidence, Outcome } from '../core/outcome.ts';
 import { fullName, type Run } from '../core/run.ts';
 import type { Links } from './links.ts';
 
@@ -70,8 +70,28 @@ export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>
   };
 }
 
+/** Durations of a job so far, in ms. */
+export function timingsJson({ timings }: Pick<Job, 'timings'>): JobJson['timings'] {
+  const { queuedAt, claimedAt, startedAt, finishedAt } = timings;
+  return {
+    queued_ms: between(queuedAt, claimedAt),
+    start_ms: between(claimedAt, startedAt),
+    run_ms: between(startedAt, finishedAt),
+  };
+}
+
+export interface EvidenceJson {
+  readonly exit_code: number;
+  readonly log_sha256: string;
+  readonly log_bytes: number;
+  readonly dropped_bytes: number;
+}
+
+export function evidenceJson({ exitCode, logSha256, logBytes, droppedBytes }: Evidence): EvidenceJson {
+  return { exit_code: exitCode, log_sha256: logSha256, log_bytes: logBytes, dropped_bytes: droppedBytes };
+}
+
 function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
-  const { queuedAt, claimedAt, startedAt, finishedAt } = job.timings;
   return {
     name: job.name,
     needs: job.waitsFor,
@@ -80,11 +100,7 @@ function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
     outcome: job.outcome === null ? null : outcomeJson(job.outcome),
     attempt: job.attempt,
     earlier_attempts: job.history.map(({ attempt, outcome }) => ({ attempt, outcome: outcomeJson(outcome) })),
-    timings: {
-      queued_ms: between(queuedAt, claimedAt),
-      start_ms: between(claimedAt, startedAt),
-      run_ms: between(startedAt, finishedAt),
-    },
+    timings: timingsJson(job),
     log_url: links.jobLog(run, job.name),
   };
 }

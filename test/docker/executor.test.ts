@@ -268,6 +268,34 @@ describe('steps', () => {
     expect((await execute(claim('', { spec }))).log).toContain('2 of 3\n');
   });
 
+  it('can tell by a hash whether files changed, and what was decided stands after a restart', async () => {
+    const spec = steps(
+      { id: 'one', run: "echo \"h=${{ hashFiles('*.txt', '!none.txt') }}\" >> $GITHUB_OUTPUT" },
+      { run: 'echo same', condition: "hashFiles('*.txt') == steps.one.outputs.h" },
+      { run: 'echo changed >> hello.txt; rm -f hello.txt.lnk; ln -s /etc/passwd outside.txt' },
+      { run: 'echo still-same', condition: "hashFiles('*.txt') == steps.one.outputs.h" },
+      {
+        run: "git checkout -q hello.txt; rm outside.txt; echo none=${{ hashFiles('no/such/**') }}.; sleep 3",
+      },
+    );
+    const wanted = claim('', { spec });
+    const detach = new AbortController();
+    const signals = { stop: new AbortController().signal, detach: detach.signal, started: () => undefined };
+    const first = open.executor.execute(wanted, signals);
+    await expect.poll(() => logOf(wanted).catch(() => '')).toContain('none=.');
+    detach.abort(new Error('gone'));
+    expect(await first).toBeUndefined();
+    await open[Symbol.asyncDispose]();
+    open = await openIt();
+    await open.executor.sweep([wanted]);
+    const { finish, log } = await execute(wanted);
+    expect(finish.outcome.result).toBe('success');
+    expect(log).toContain('\nsame\n');
+    // The files are as at first again, but the step was left out before.
+    expect(log).toMatch(/\(left out: if: hashFiles/);
+    expect(log).not.toContain('still-same\n');
+  });
+
   it('have limits of their own', async () => {
     const spec = steps({ run: 'sleep 1000', timeoutMinutes: 0.005 }, { run: 'echo after', condition: 'always()' });
     const { finish, log } = await execute(claim('', { spec }));

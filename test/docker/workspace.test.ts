@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -187,5 +188,34 @@ describe('the copy strategy', () => {
     await own.ended(n);
     const output = await readFile(join(own.directory, 'jobs', String(n), 'log'), 'utf8');
     expect(output.match(/Permission denied/g)).toHaveLength(3);
+  });
+});
+
+describe('the hash of files', () => {
+  const hash = async (script: string, ...patterns: readonly string[]): Promise<string> => {
+    const { n } = await rig.job(slot, script, { keepMounted: true });
+    try {
+      return await rig.workspaces.hashFiles(slot, patterns);
+    } finally {
+      await rig.workspaces.unmount(slot, n);
+    }
+  };
+  const sha256 = (...parts: readonly (string | Buffer)[]): Buffer =>
+    parts.reduce((all, part) => all.update(part), createHash('sha256')).digest();
+
+  it('is one digest over the digests of all that match, in order of their paths', async () => {
+    const script = 'mkdir -p b/c; echo -n 2 > b/c/z.lock; echo -n 1 > a.lock; echo x > other; echo n > b/no.lock';
+    const expected = sha256(sha256('1'), sha256('2')).toString('hex');
+    expect(await hash(script, '**.lock', '!b/no.lock')).toBe(expected);
+    expect(await hash(script, './a.lock', '/work/b/c/*')).toBe(expected);
+    expect(await hash(script, 'nothing')).toBe('');
+  });
+
+  it('reads nothing through links, pipes and devices that a job put there', async () => {
+    const script = [
+      ...['ln -s /etc/passwd passwd.txt', 'ln -s / root', 'ln -s /etc etc.d', 'mkfifo pipe.txt', 'mkdir d'],
+      ...['ln -s ../../../../../etc d/up', 'echo -n 1 > real.txt'],
+    ].join('; ');
+    expect(await hash(script, '**')).toBe(sha256(sha256('1')).toString('hex'));
   });
 });

@@ -148,9 +148,9 @@ describe('a user who is not root but may use Docker', () => {
       expect(err).toBe('');
       expect(code).toBe(1);
       const [ran] = JSON.parse(out) as {
-        jobs: { name: string; outcome: { result: string; message: string }; evidence: { exitCode: number } | null }[];
+        jobs: { name: string; outcome: { result: string; message: string }; evidence: { exit_code: number } | null }[];
       }[];
-      expect(ran?.jobs.map(({ name, outcome, evidence }) => [name, outcome.result, evidence?.exitCode])).toEqual([
+      expect(ran?.jobs.map(({ name, outcome, evidence }) => [name, outcome.result, evidence?.exit_code])).toEqual([
         ['good', 'success', 0],
         ['bad', 'failure', 3],
       ]);

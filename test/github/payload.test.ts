@@ -187,3 +187,20 @@ test('a merge group asks for its head, matched by its base', () => {
   });
   expect(asked('merge_group', { ...group, action: 'other' })).toBeNull();
 });
+
+test('says of every field that is wrong what is wrong, in words for people', () => {
+  const broken = { ...branchPush, after: undefined, ref: 7, repository: { id: 'x', name: 'a/b', owner: {} } };
+  const reading = readPayload('push', broken);
+  expect(reading).toEqual({
+    ok: false,
+    problem: [
+      'ref is not of the expected type',
+      'after is missing',
+      'repository.id is not of the expected type',
+      'repository.name is no valid name of an owner or repository',
+      'repository.owner.login is missing',
+      'repository.default_branch is missing',
+    ].join('; '),
+  });
+  expect(readPayload('push', [])).toEqual({ ok: false, problem: 'the payload is not of the expected type' });
+});
