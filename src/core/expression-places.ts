@@ -50,20 +50,45 @@ const places: readonly Place[] = [
   { path: ['jobs', '*', 'steps', '*', 'env', '*'], scope: step },
 ];
 
-/** Everything that is wrong with expressions anywhere in a file, and every expression where none may stand. */
+/** More than any honest file has; each costs microseconds on the daemon's own thread. */
+const MAX_EXPRESSIONS = 2_000;
+const MAX_TROUBLES = 50;
+
+/**
+ * What is wrong with expressions anywhere in a file, and every expression where none may stand; the first 50. The text is
+ * hostile: it may hold a hundred thousand expressions, or one long text under ten thousand aliases.
+ */
 export function problemsOfExpressions(root: YamlNode, file: string): readonly Problem[] {
   const problems: Problem[] = [];
+  const counts = new Map<string, number>();
+  let seen = 0;
   const visit = (node: YamlNode, path: readonly (string | number)[]): void => {
+    if (seen > MAX_EXPRESSIONS || problems.length >= MAX_TROUBLES) return;
     for (const [key, { node: below }] of node.entries) visit(below, [...path, key]);
     for (const [index, below] of node.items.entries()) visit(below, [...path, index]);
-    if (typeof node.value !== 'string') return;
-    for (const trouble of troublesAt(node.value, path)) {
+    const text = node.value;
+    if (typeof text !== 'string' || seen > MAX_EXPRESSIONS) return;
+    const count = counts.get(text) ?? countExpressions(text);
+    counts.set(text, count);
+    seen += count;
+    if (seen > MAX_EXPRESSIONS) {
+      const message = `The file has more than ${MAX_EXPRESSIONS} expressions once its aliases are resolved. Use fewer, or split it.`;
+      problems.splice(0, Infinity, { code: 'bad-expression', message, file, position: node.position });
+      return;
+    }
+    for (const trouble of troublesAt(text, path).slice(0, MAX_TROUBLES - problems.length)) {
       const message = `${labelOf(path)}: ${trouble.message}`;
       problems.push({ code: 'bad-expression', message, file, position: positionOf(node, trouble) });
     }
   };
   visit(root, []);
   return problems;
+}
+
+function countExpressions(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('${{'); at !== -1; at = text.indexOf('${{', at + 3)) count += 1;
+  return count;
 }
 
 type PlacedTrouble = Omit<ExpressionTrouble, 'offset'> & { readonly offset: number | 'value' };

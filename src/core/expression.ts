@@ -31,6 +31,8 @@ export class ExpressionFailure extends Error {
 
 /** Longest text that any function or template may make. */
 const MAX_RESULT_LENGTH = 1024 * 1024;
+/** What all functions of one expression may make together. */
+const MAX_MADE_LENGTH = 4 * MAX_RESULT_LENGTH;
 
 /** The text with its expressions replaced. Throws ExpressionFailure. */
 export function renderTemplate(text: string, values: Values): string {
@@ -90,12 +92,16 @@ type FunctionTable = NonNullable<ConstructorParameters<typeof Evaluator>[2]>;
 
 function functionsFor(expression: string, values: Values): FunctionTable {
   const table: FunctionTable = new Map();
+  let left = MAX_MADE_LENGTH;
   for (const [name, known] of Object.entries(wellKnownFunctions)) {
     table.set(name, {
       ...known,
       call: (...args) => {
+        // Before the call: afterwards the text would be there already.
+        if (longestResult(name, args) > MAX_RESULT_LENGTH) throw tooMuch(expression);
         const result = known.call(...args);
-        if (result instanceof data.StringData) bounded(result.value, expression);
+        if (result instanceof data.StringData) left -= bounded(result.value, expression).length;
+        if (left < 0) throw tooMuch(expression);
         return result;
       },
     });
@@ -110,10 +116,29 @@ function functionsFor(expression: string, values: Values): FunctionTable {
   return table;
 }
 
+/** At most so long; Infinity is never right, 0 for functions that cannot make more than they got. */
+function longestResult(name: string, args: readonly data.ExpressionData[]): number {
+  const lengthOf = (value: data.ExpressionData | undefined): number => value?.coerceString().length ?? 0;
+  if (name === 'format') {
+    const [pattern, ...values] = args;
+    const places = (pattern?.coerceString().match(/\{/g) ?? []).length;
+    return lengthOf(pattern) + places * Math.max(0, ...values.map(lengthOf));
+  }
+  if (name !== 'join') return 0;
+  const [list, separator] = args;
+  const items = list instanceof data.Array ? list.values() : [];
+  const separators = items.length * (separator === undefined ? 1 : lengthOf(separator));
+  return separators + items.reduce((sum, item) => sum + lengthOf(item), 0);
+}
+
 /** Nested calls of `format` or `toJSON` double a text with every level. */
 function bounded(text: string, expression: string): string {
   if (text.length <= MAX_RESULT_LENGTH) return text;
-  throw new ExpressionFailure(`${shown(expression)} makes more than 1 MiB of text; shorten it`);
+  throw tooMuch(expression);
+}
+
+function tooMuch(expression: string): ExpressionFailure {
+  return new ExpressionFailure(`${shown(expression)} makes more than 1 MiB of text; shorten it`);
 }
 
 function dataOf(value: Value): data.ExpressionData {

@@ -157,6 +157,17 @@ describe('an evaluation', () => {
     let text = "'0123456789abcdef'";
     for (let level = 0; level < 30; level++) text = `format('{0}{0}', ${text})`;
     expect(() => renderTemplate(`\${{ ${text} }}`, values)).toThrow('1 MiB');
+    const big = 'x'.repeat(1_000_000);
+    const before = performance.now();
+    for (const hostile of [
+      `format('${'{0}'.repeat(5_000)}', github.big)`,
+      `join(fromJSON('[${'1,'.repeat(5_000)}1]'), github.big)`,
+      Array.from({ length: 300 }, () => "contains(format('{0}', github.big), 'y')").join(' || '),
+    ]) {
+      expect(() => renderTemplate(`\${{ ${hostile} }}`, { contexts: { github: { big } } })).toThrow('1 MiB');
+    }
+    // Made, these texts would take gigabytes and minutes.
+    expect(performance.now() - before).toBeLessThan(5_000);
     const many = `\${{ github.big }}`.repeat(2000);
     expect(() => renderTemplate(many, { contexts: { github: { big: 'x'.repeat(1000) } } })).toThrow('1 MiB');
   });

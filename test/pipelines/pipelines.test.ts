@@ -20,6 +20,19 @@ describe('pipeline files', () => {
     await expect(`${JSON.stringify(outcomeOf(text, name), null, 2)}\n`).toMatchFileSnapshot(join(root, name, 'expected.json'));
   });
 
+  it('hostile numbers of expressions are refused within moments', () => {
+    const started = performance.now();
+    for (const text of [
+      `jobs:\n  a:\n    run: "${'${{ a }}'.repeat(100_000)}"\n`,
+      `env:\n  A: &x "${'${{ a }}'.repeat(1_000)}"\n${Array.from({ length: 5_000 }, (_, index) => `  V${index}: *x`).join('\n')}\njobs: {a: {run: x}}\n`,
+    ]) {
+      const parsed = parsePipeline(text, 'x.yml');
+      expect(parsed.ok ? Infinity : parsed.problem.length).toBeLessThanOrEqual(60);
+    }
+    // Without a limit the first alone takes more than a minute.
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
   it('every problem has a place and a next step', () => {
     const problems = cases.flatMap((name) => {
       const parsed = parsePipeline(readFileSync(join(root, name, 'pipeline.yml'), 'utf8'), `${name}.yml`);
