@@ -65,7 +65,9 @@ export function jobGroups(
       const { concurrency } = job.spec;
       if (concurrency === null || run.ending !== null || (job.state !== 'queued' && job.state !== 'running')) continue;
       const key = concurrencyKey(run, concurrency);
-      groups.set(key, [...(groups.get(key) ?? []), memberOf(run, job, concurrency)]);
+      const members = groups.get(key) ?? [];
+      members.push(memberOf(run, job, concurrency));
+      groups.set(key, members);
     }
   }
   return groups;

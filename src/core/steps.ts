@@ -71,10 +71,7 @@ export function decideStep(
 ): StepDecision {
   return named(step.name ?? titleOf(step.run), () => {
     const values = { ...valuesOf(of, past), ...(hashFiles === undefined ? {} : { hashFiles }) };
-    if (!isWanted(step, values)) {
-      const why = step.condition === null ? 'an earlier step failed' : `if: ${step.condition.trim()}`;
-      return { action: 'skip', name: titleOf(step.name ?? step.run), id: step.id, why };
-    }
+    if (!isWanted(step, values)) return leftOut(step);
     const own = Object.entries(step.env).map(([key, text]): [string, string] => [key, renderTemplate(text, values)]);
     const env = Object.fromEntries(own);
     const withOwn = { ...values, contexts: { ...values.contexts, env: { ...mapping(values.contexts.env), ...env } } };
@@ -93,6 +90,12 @@ export function decideStep(
       },
     };
   });
+}
+
+/** A step that does not run, whenever that was decided. */
+export function leftOut({ id, name, run, condition }: StepSpec): StepDecision {
+  const why = condition === null ? 'an earlier step failed' : `if: ${condition.trim()}`;
+  return { action: 'skip', name: titleOf(name ?? run), id, why };
 }
 
 const TITLE_LENGTH = 80;

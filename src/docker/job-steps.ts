@@ -8,6 +8,7 @@ import {
   NO_FILES,
   decideStep,
   jobOutputs,
+  leftOut,
   type PastStep,
   type ReadyStep,
   type StepDecision,
@@ -53,7 +54,7 @@ export function jobSteps(
     ran,
     async next(step, k, leftMs, before) {
       const asked = before === 'run' ? { ...step, condition: 'always()' } : step;
-      const decision = before === 'left-out' ? leftOutBefore(step) : await decide(of, asked, past, hashFiles);
+      const decision = before === 'left-out' ? leftOut(step) : await decide(of, asked, past, hashFiles);
       if (decision.action === 'skip') {
         const { id, name, why } = decision;
         past.push({ id, name, result: 'skipped', isTolerated: false, files: NO_FILES });
@@ -96,16 +97,6 @@ export function jobSteps(
     },
     leftOut: () => lines,
     outputs: () => jobOutputs(of, past),
-  };
-}
-
-function leftOutBefore(step: StepSpec): StepDecision {
-  const name = step.name ?? step.run.split('\n')[0] ?? '';
-  return {
-    action: 'skip',
-    id: step.id,
-    name,
-    why: step.condition === null ? 'an earlier step failed' : `if: ${step.condition}`,
   };
 }
 
