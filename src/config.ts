@@ -43,7 +43,8 @@ export interface Config {
   readonly labels: readonly string[];
   /** Without a success for so long, `/health` says stale. */
   readonly staleAfterMs: number;
-  readonly keyFile: string | null;
+  /** Opens the secrets of jobs. Made when the first one is set; never inside the data folder. */
+  readonly keyFile: string;
   readonly logLevel: (typeof logLevels)[number];
   readonly secrets: ConfigSecrets;
 }
@@ -112,7 +113,12 @@ export function parseConfig(
   // What a file that cannot be read would have said is not known.
   const isReadable = fromFile.problems.every(({ code }) => code !== 'yaml-syntax' && code !== 'wrong-type');
   problems.push(...(isReadable ? missing(values, refused) : []), ...contradictions(values));
-  return problems.length > 0 ? failed(problems) : success(assemble(values, environment, machine));
+  const config = assemble(values, environment, machine);
+  if (`${config.keyFile}/`.startsWith(`${config.dataDirectory}/`)) {
+    const message = 'HEARTH_KEY_FILE lies in the data folder, where every backup would hold it. Name a place outside.';
+    problems.push({ code: 'bad-setting', message });
+  }
+  return problems.length > 0 ? failed(problems) : success(config);
 }
 
 /**
@@ -245,7 +251,7 @@ function assemble(given: Given, environment: Environment, machine: Machine): Con
     keepDays: given['keep-days'] ?? DEFAULT_KEEP_DAYS,
     labels: labels ?? [],
     staleAfterMs: given['stale-after'] ?? DAY_MS,
-    keyFile: given['key-file'] === undefined ? null : absolute(given['key-file']),
+    keyFile: keyFileOf(given, environment, machine, absolute),
     logLevel: given['log-level'] ?? 'info',
     secrets: {
       webhook: given['webhook-secret'] ?? [],
@@ -256,6 +262,17 @@ function assemble(given: Given, environment: Environment, machine: Machine): Con
       objectsUrl: given['objects-url'] ?? null,
     },
   });
+}
+
+/** Outside of the data folder, so that a copy of that alone opens nothing. */
+function keyFileOf(
+  given: Given,
+  environment: Environment,
+  { home }: Machine,
+  absolute: (path: string) => string,
+): string {
+  if (given['key-file'] !== undefined) return absolute(given['key-file']);
+  return join(environment['XDG_CONFIG_HOME'] || join(home, '.config'), 'hearth', 'key');
 }
 
 function credentialOf(given: Given, absolute: (path: string) => string): GithubConfig['credential'] {

@@ -11,8 +11,11 @@ import { lockInstance } from './instance-lock.ts';
 import type { Log } from './log.ts';
 import { listenForNudges, nudge } from './nudge.ts';
 import { openJobLogs } from './store/job-logs.ts';
+import { openStoredSecrets } from './secrets.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { systemClock, systemRandom } from './system.ts';
+import { readKeyFile } from './vault/key-file.ts';
+import { openVault, type Vault } from './vault/vault.ts';
 import { openLinks, startWebSide } from './web-side.ts';
 import { startWorkerSide, type WorkerSide } from './worker-side.ts';
 
@@ -78,7 +81,8 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
         slots: config.slots,
         logBytes: config.logBytes,
         dockerHost: environment['DOCKER_HOST'],
-        secrets: knownSecrets(config),
+        ownSecrets: knownSecrets(config),
+        secrets: await openStoredSecrets(store, () => readVault(config.keyFile)),
         targetUrl: (status) => links.statusTarget(status),
         plans: true,
       }),
@@ -120,6 +124,11 @@ async function readCredential({ github, secrets }: Config): Promise<GithubCreden
     return secrets.githubToken === null ? null : { kind: 'token', token: secrets.githubToken };
   const privateKey = new Secret(await readFile(github.credential.privateKeyFile, 'utf8'));
   return { kind: 'app', appId: github.credential.appId, privateKey };
+}
+
+async function readVault(keyFile: string): Promise<Vault | undefined> {
+  const key = await readKeyFile(keyFile);
+  return key === undefined ? undefined : openVault(key);
 }
 
 /** What this process holds and a job log must never show. */

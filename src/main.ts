@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { cancel } from './cli/cancel.ts';
 import { doctor } from './cli/doctor.ts';
@@ -13,6 +14,7 @@ import { logs } from './cli/logs.ts';
 import { preview } from './cli/preview.ts';
 import { run } from './cli/run.ts';
 import { runs } from './cli/runs.ts';
+import { listSecrets, removeSecret, setSecret, type SecretOptions } from './cli/secret.ts';
 import { serve } from './cli/serve.ts';
 import type { Role } from './daemon.ts';
 
@@ -68,6 +70,7 @@ program
     {},
   )
   .option('--pipeline <name>', 'only this pipeline')
+  .option('--secret <name>', 'give jobs this variable of the environment as a secret (may be repeated)', collect, [])
   .action(
     verb((context, jobs: string[], options: RunFlags) =>
       run(
@@ -77,6 +80,7 @@ program
           only: options.only,
           skip: options.skip,
           axes: options.matrix,
+          secrets: options.secret,
           ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
         },
         context,
@@ -143,6 +147,27 @@ program
   .description('Stop a run, or one job of it.')
   .action(verb((context, id: string, job: string | undefined) => cancel(id, job, context)));
 
+const secret = program.command('secret').description('Secrets of repositories, for their jobs.');
+secret
+  .command('set <name>')
+  .description('Keep what is piped in as a secret, in the place of an earlier one.')
+  .requiredOption('--repo <owner/name>', 'the repository')
+  .option('--trust <class>', 'only for runs of T1 or T2 (may be repeated; default: both)', collect, [])
+  .option('--event <name>', 'only for runs of this event (may be repeated; default: all)', collect, [])
+  .action(
+    verb((context, name: string, options: SecretOptions) => setSecret(name, options, context, readStandardInput)),
+  );
+secret
+  .command('list')
+  .description('Names and limits of secrets, never their texts.')
+  .option('--repo <owner/name>', 'only of this repository')
+  .action(verb((context, options: { repo?: string }) => listSecrets(options.repo, context)));
+secret
+  .command('rm <name>')
+  .description('Remove a secret.')
+  .requiredOption('--repo <owner/name>', 'the repository')
+  .action(verb((context, name: string, options: { repo: string }) => removeSecret(name, options.repo, context)));
+
 program.command('doctor').description('Look at what a run needs on this machine.').action(verb(doctor));
 
 /** Gives a verb its context and keeps its exit code. commander passes the verb's own arguments first. */
@@ -179,6 +204,11 @@ function versionOfPackage(): string {
   return (manifest as { readonly version: string }).version;
 }
 
+/** undefined at a terminal: what is typed there would be seen. */
+async function readStandardInput(): Promise<string | undefined> {
+  return process.stdin.isTTY ? undefined : text(process.stdin);
+}
+
 async function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),
@@ -204,6 +234,7 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 interface RunFlags {
   readonly needs?: boolean;
   readonly only: string[];
+  readonly secret: string[];
   readonly skip: string[];
   readonly matrix: Readonly<Record<string, string>>;
   readonly pipeline?: string;

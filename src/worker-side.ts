@@ -4,7 +4,18 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createMasker } from './core/mask.ts';
-import type { Clock, Forge, Git, JobLogs, OutgoingStatus, Random, Store, WorkerInfo } from './core/ports.ts';
+import { needlesOf } from './core/needles.ts';
+import type {
+  Clock,
+  Forge,
+  Git,
+  JobLogs,
+  JobSecrets,
+  OutgoingStatus,
+  Random,
+  Store,
+  WorkerInfo,
+} from './core/ports.ts';
 import { isErrno } from './core/errno.ts';
 import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
 import type { Log } from './log.ts';
@@ -26,8 +37,9 @@ export interface WorkerSideParts {
   readonly slots: number;
   readonly logBytes: number;
   readonly dockerHost: string | undefined;
-  /** Texts that must not appear in a job log. */
-  readonly secrets: readonly string[];
+  /** The daemon's own texts that must not appear in a job log. */
+  readonly ownSecrets: readonly string[];
+  readonly secrets: JobSecrets;
   readonly targetUrl: (status: OutgoingStatus) => string | null;
   /** Makes runs of intakes; absent where the caller makes them itself. */
   readonly plans: boolean;
@@ -46,7 +58,7 @@ const POLL_MS = 2_000;
 /** Resolves when what an earlier process left has been taken over. Disposing leaves running jobs to the next process. */
 export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSide> {
   const { store, clock, log } = parts;
-  const needles = parts.secrets.map((secret) => Buffer.from(secret));
+  const ownNeedles = parts.ownSecrets.flatMap(needlesOf);
   const onError = (error: unknown): void => {
     log.error({ err: error }, 'a task failed');
   };
@@ -56,7 +68,8 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     logs: parts.logs,
     clock,
     random: parts.random,
-    masker: () => createMasker(needles),
+    masker: (texts) => createMasker([...ownNeedles, ...texts.flatMap(needlesOf)]),
+    secrets: parts.secrets,
     logBytes: parts.logBytes,
     slots: parts.slots,
     ...(parts.dockerHost === undefined ? {} : { dockerHost: parts.dockerHost }),

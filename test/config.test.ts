@@ -39,7 +39,7 @@ test('needs only a secret and an allow-list; everything else has a default', () 
     keepDays: 90,
     labels: [],
     staleAfterMs: 86_400_000,
-    keyFile: null,
+    keyFile: '/home/ci/.config/hearth/key',
     logLevel: 'info',
   });
   expect(secrets.webhook.map((secret) => secret.reveal())).toEqual(['hush']);
@@ -117,6 +117,7 @@ test.each([
   [{ HEARTH_CLONE_URL: 'ext::sh -c whoami' }, 'must begin with'],
   [{ GITHUB_APP_ID: '12' }, 'belong together'],
   [{ GITHUB_APP_ID: 'twelve', GITHUB_APP_PRIVATE_KEY_FILE: 'k' }, 'whole number'],
+  [{ HEARTH_DATA: '/srv/hearth', HEARTH_KEY_FILE: '/srv/hearth/keys/key' }, 'lies in the data folder'],
   [{ GITHUB_TOKEN: 't', GITHUB_APP_ID: '1', GITHUB_APP_PRIVATE_KEY_FILE: 'k' }, 'both set'],
   [{ DATABASE_URL: 'mysql://x' }, 'postgres://'],
   [{ HEARTH_DEADMAN_URL: 'ftp://x' }, 'https://'],

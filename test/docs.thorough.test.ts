@@ -144,17 +144,22 @@ let verbs: readonly { readonly name: string; readonly usage: string; readonly op
 
 beforeAll(async () => {
   program = await help();
-  const names = [...(program.split(/^Commands:$/m)[1] ?? '').matchAll(/^ {2}(\w+)/gm)].map(([, name = '']) => name);
-  verbs = await Promise.all(
-    names
-      .filter((name) => name !== 'help')
-      .map(async (name) => {
-        const said = await help(name);
-        const usage = /^Usage: (.*)$/m.exec(said)?.[1]?.replace(' [options]', '') ?? '';
-        return { name, usage, options: optionsIn(said).filter((flags) => flags !== '-h, --help') };
-      }),
-  );
+  verbs = (await Promise.all(commandsIn(program).map((name) => verbsOf(name)))).flat();
 }, 120_000);
+
+function commandsIn(said: string): readonly string[] {
+  const listed = (said.split(/^Commands:$/m)[1] ?? '').matchAll(/^ {2}(\w+)/gm);
+  return [...listed].map(([, name = '']) => name).filter((name) => name !== 'help');
+}
+
+/** The verb, or those that it is made of. */
+async function verbsOf(...words: readonly [string, ...string[]]): Promise<typeof verbs> {
+  const said = await help(...words);
+  const below = commandsIn(said);
+  if (below.length > 0) return (await Promise.all(below.map((word) => verbsOf(...words, word)))).flat();
+  const usage = /^Usage: (.*)$/m.exec(said)?.[1]?.replace(' [options]', '') ?? '';
+  return [{ name: words[0], usage, options: optionsIn(said).filter((flags) => flags !== '-h, --help') }];
+}
 
 describe('the command line', () => {
   const text = readDocument('docs/cli.md');

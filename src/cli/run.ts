@@ -2,7 +2,7 @@
  * `hearth run`: the pipelines of the working tree here and now, through the same store, scheduler and executor as a push.
  * Its data folder is its own, one per working tree, and keeps slots and layers warm for the next call.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
@@ -11,7 +11,7 @@ import { formatProblem } from '../core/problem.ts';
 import { selectJobs, type JobSelection } from '../core/graph.ts';
 import type { Intake } from '../core/intake.ts';
 import { cancelledBy } from '../core/outcome.ts';
-import type { Forge, Git, JobLogs, PlannedRun, RunWithJobs, Store } from '../core/ports.ts';
+import type { Forge, Git, JobLogs, JobSecrets, PlannedRun, RunWithJobs, Store } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import type { RepoRef } from '../core/run.ts';
 import { openGit } from '../git/open-git.ts';
@@ -23,8 +23,10 @@ import { readPipelines } from '../planner/pipelines.ts';
 import { openJobLogs } from '../store/job-logs.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { systemClock, systemRandom } from '../system.ts';
+import { givenSecrets } from '../secrets.ts';
+import { openVault } from '../vault/vault.ts';
 import { startWorkerSide, type WorkerSide } from '../worker-side.ts';
-import { exits, type ExitCode, type VerbContext } from './exit.ts';
+import { Complaint, exits, type ExitCode, type VerbContext } from './exit.ts';
 import { watchRuns } from './watch.ts';
 
 export interface RunOptions {
@@ -36,12 +38,15 @@ export interface RunOptions {
   /** Values of matrix axes. */
   readonly axes: Readonly<Record<string, string>>;
   readonly pipeline?: string;
+  /** Names of secrets; their texts are in the environment, never on the command line. */
+  readonly secrets: readonly string[];
 }
 
 const LOG_BYTES = 64 * 1024 ** 2;
 
 export async function run(options: RunOptions, context: VerbContext): Promise<ExitCode> {
   const { cwd, environment } = context;
+  const secrets = secretsFrom(environment, options.secrets);
   const data = join(
     defaultDataDirectory(environment),
     'local',
@@ -78,7 +83,7 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
     return planned.problem.exit;
   }
   const logs = openJobLogs(data);
-  const worker = opened.use(await startWorker(context, { store, git, logs, data }));
+  const worker = opened.use(await startWorker(context, { store, git, logs, data, secrets }));
   const ids = await store.applyPlan(intake, { runs: planned.value, ends: [], note: null }, systemClock.now());
   worker.wake();
   context.interrupted.addEventListener('abort', () => {
@@ -167,7 +172,13 @@ async function recordIntake(
 
 function startWorker(
   context: VerbContext,
-  parts: { readonly store: Store; readonly git: Git; readonly logs: JobLogs; readonly data: string },
+  parts: {
+    readonly store: Store;
+    readonly git: Git;
+    readonly logs: JobLogs;
+    readonly data: string;
+    readonly secrets: JobSecrets;
+  },
 ): Promise<WorkerSide> {
   const forge: Forge = {
     setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message: 'a local run reports to nobody' })),
@@ -182,10 +193,22 @@ function startWorker(
     slots: availableParallelism(),
     logBytes: LOG_BYTES,
     dockerHost: context.environment['DOCKER_HOST'],
-    secrets: [],
+    ownSecrets: [],
     targetUrl: () => null,
     plans: false,
   });
+}
+
+function secretsFrom(environment: VerbContext['environment'], names: readonly string[]): JobSecrets {
+  const missing = names.filter((name) => (environment[name] ?? '') === '');
+  if (missing.length > 0)
+    throw new Complaint(
+      exits.usage,
+      missing.map((name) => `--secret ${name}: the environment has no ${name}; set it and export it.`).join('\n'),
+    );
+  const texts = Object.fromEntries(names.map((name) => [name.toUpperCase(), environment[name] ?? '']));
+  // Nothing of such a run outlives the process, so neither need its key.
+  return givenSecrets(texts, openVault(randomBytes(32)));
 }
 
 function isGood({ run: { outcome } }: RunWithJobs): boolean {

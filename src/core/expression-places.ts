@@ -25,12 +25,13 @@ const ofJob: readonly ContextName[] = [...planned, 'matrix', 'strategy'];
 const atStart: readonly ContextName[] = [...ofJob, 'needs'];
 const inSteps: readonly ContextName[] = [...atStart, 'env', 'steps', 'job', 'runner'];
 const step: Scope = { contexts: inSteps, hashFiles: true };
+const withSecrets: Scope = { contexts: [...inSteps, 'secrets'], hashFiles: true };
 
 const places: readonly Place[] = [
   { path: ['run-name'], scope: { contexts: planned } },
   { path: ['concurrency'], scope: { contexts: planned } },
   { path: ['concurrency', '*'], scope: { contexts: planned } },
-  { path: ['env', '*'], scope: { contexts: planned } },
+  { path: ['env', '*'], scope: { contexts: [...planned, 'secrets'] } },
   { path: ['jobs', '*', 'name'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'if'], scope: { contexts: atStart, status: true }, isCondition: true },
   { path: ['jobs', '*', 'strategy', '**'], scope: { contexts: planned } },
@@ -38,16 +39,16 @@ const places: readonly Place[] = [
   { path: ['jobs', '*', 'continue-on-error'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'concurrency'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'concurrency', '*'], scope: { contexts: ofJob } },
-  { path: ['jobs', '*', 'env', '*'], scope: { contexts: atStart } },
+  { path: ['jobs', '*', 'env', '*'], scope: { contexts: [...atStart, 'secrets'] } },
   { path: ['jobs', '*', 'outputs', '*'], scope: { contexts: inSteps } },
-  { path: ['jobs', '*', 'run'], scope: step, isScript: true },
-  { path: ['jobs', '*', 'steps', '*', 'run'], scope: step, isScript: true },
+  { path: ['jobs', '*', 'run'], scope: withSecrets, isScript: true },
+  { path: ['jobs', '*', 'steps', '*', 'run'], scope: withSecrets, isScript: true },
   { path: ['jobs', '*', 'steps', '*', 'if'], scope: { ...step, status: true }, isCondition: true },
   ...['name', 'working-directory', 'timeout-minutes', 'continue-on-error'].map((key) => ({
     path: ['jobs', '*', 'steps', '*', key],
     scope: step,
   })),
-  { path: ['jobs', '*', 'steps', '*', 'env', '*'], scope: step },
+  { path: ['jobs', '*', 'steps', '*', 'env', '*'], scope: withSecrets },
 ];
 
 /** More than any honest file has; each costs microseconds on the daemon's own thread. */

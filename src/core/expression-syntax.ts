@@ -35,6 +35,8 @@ export interface Parsed {
   /** Context names and functions in lower case, as they are called. */
   readonly contexts: ReadonlySet<string>;
   readonly functions: ReadonlySet<string>;
+  /** Names of secrets, in upper case, since they are the same in any case. */
+  readonly secrets: ReadonlySet<string>;
 }
 
 export type Part = { readonly text: string } | { readonly expression: string };
@@ -64,11 +66,20 @@ export function checkCondition(text: string, scope: Scope): readonly ExpressionT
 
 /** The contexts that a text's expressions mention; empty for one that is wrong. */
 export function contextsUsed(text: string): ReadonlySet<string> {
+  return usedIn(text, ({ contexts }) => contexts);
+}
+
+/** The secrets that a text's expressions name, in upper case; empty for one that is wrong. */
+export function secretsUsed(text: string): ReadonlySet<string> {
+  return usedIn(text, ({ secrets }) => secrets);
+}
+
+function usedIn(text: string, names: (parsed: Parsed) => ReadonlySet<string>): ReadonlySet<string> {
   const parts = split(text);
   const used = new Set<string>();
   for (const expression of parts.ok ? expressionsOf(parts.value) : []) {
     const parsed = parse(expression, everything);
-    if (parsed.ok) for (const name of parsed.value.contexts) used.add(name);
+    if (parsed.ok) for (const name of names(parsed.value)) used.add(name);
   }
   return used;
 }
@@ -139,6 +150,7 @@ export function parse(expression: string, scope: Scope): Result<Parsed, Expressi
     const { tokens } = new Lexer(expression).lex();
     const contexts = new Set<string>();
     const functions = new Set<string>();
+    const secrets = new Set<string>();
     for (const [index, token] of tokens.entries()) {
       // The lexer unescapes only the first quote of a text.
       if (token.lexeme.startsWith("'")) token.value = token.lexeme.slice(1, -1).replaceAll("''", "'");
@@ -146,6 +158,10 @@ export function parse(expression: string, scope: Scope): Result<Parsed, Expressi
       const name = token.lexeme.toLowerCase();
       if (tokens[index + 1]?.lexeme === '(') functions.add(name);
       else if (!literals.has(name)) contexts.add(name);
+      if (name !== 'secrets' || !scope.contexts.includes('secrets')) continue;
+      const secret = secretAt(tokens.slice(index + 1, index + 4).map(({ lexeme }) => lexeme));
+      if (secret === undefined) return failed(about(SECRET_FAULT, expression, name));
+      secrets.add(secret);
     }
     const unknown = [...functions].find((name) => !Object.hasOwn(wellKnownFunctions, name) && !own.includes(name));
     if (unknown !== undefined) return failed(about(functionFault(unknown, scope), expression, unknown));
@@ -159,10 +175,19 @@ export function parse(expression: string, scope: Scope): Result<Parsed, Expressi
     const expr = new Parser(tokens, [...scope.contexts], info).parse();
     return (expr as unknown) === undefined
       ? failed({ message: 'This expression is empty. Write a value or remove it.', part: 0, offset: 0 })
-      : success({ expr, contexts, functions });
+      : success({ expr, contexts, functions, secrets });
   } catch (error) {
     return failed(troubleOf(error, expression));
   }
+}
+
+/** Which secrets a job gets must be known before it starts, so none can be chosen by an expression. */
+const SECRET_FAULT = 'Secrets are given one by one. Name the one that is needed: secrets.NAME.';
+
+/** From what follows `secrets`: `.NAME` or `['NAME']`. */
+function secretAt([first = '', second = '', third]: readonly string[]): string | undefined {
+  const name = first === '[' && third === ']' ? /^'(\w+)'$/.exec(second)?.[1] : first === '.' ? second : undefined;
+  return name !== undefined && /^[A-Za-z_]\w*$/.test(name) ? name.toUpperCase() : undefined;
 }
 
 const literals: ReadonlySet<string> = new Set(['true', 'false', 'null', 'nan', 'infinity']);

@@ -3,6 +3,8 @@ import { mayAssign, parseAssignments, parsePaths } from './command-files.ts';
 import type { Job } from './job.ts';
 import type { JobSpec } from './pipeline.ts';
 import { fullName, type Run, type RunContext } from './run.ts';
+import type { SecretTexts } from './secrets-port.ts';
+import type { SecretUse } from './secret-uses.ts';
 
 const JOB_FILES = '/.hearth/job';
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -18,6 +20,7 @@ export interface StepEnvInputs {
   /** `NAME=value` lines of the image. */
   readonly imageEnv: readonly string[];
   readonly home: string;
+  readonly secrets: SecretTexts;
   /** What each earlier step wrote to GITHUB_ENV and GITHUB_PATH (every step gets fresh files), oldest first. */
   readonly earlier: readonly { readonly env: string; readonly path: string }[];
 }
@@ -36,10 +39,30 @@ export function stepEnv(inputs: StepEnvInputs): Readonly<Record<string, string>>
     ...image,
     PATH: path,
     ...builtIn(run, context, job),
+    ...secretVariables(job.spec.secrets, inputs.secrets),
     ...inputs.jobEnv,
     ...added,
     ...inputs.stepEnv,
   };
+}
+
+/** The secrets that the job gets as files, by file name. They lie in memory, below {@link SECRET_FOLDER}. */
+export function secretFiles(uses: readonly SecretUse[], texts: SecretTexts): Readonly<Record<string, string>> {
+  const files = uses.filter(({ name, isFile }) => isFile && texts[name] !== undefined);
+  return Object.fromEntries(files.map(({ name }) => [name, texts[name] ?? '']));
+}
+
+/** In the container. */
+const SECRET_FOLDER = `${JOB_FILES}/secrets`;
+
+function secretVariables(uses: readonly SecretUse[], texts: SecretTexts): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    uses.flatMap(({ name, variable, isFile }): [string, string][] => {
+      if (variable === null) return [];
+      const isGiven = texts[name] !== undefined;
+      return [[variable, isFile && isGiven ? `${SECRET_FOLDER}/${name}` : (texts[name] ?? '')]];
+    }),
+  );
 }
 
 /** The variables that pipeline and job give; `render` fills in their expressions. */

@@ -23,20 +23,24 @@ const MASK = new TextEncoder().encode('***');
  */
 export function createMasker(needles: readonly Uint8Array[]): Masker {
   const warnings: string[] = [];
-  const usable: Uint8Array[] = [];
+  const usable = new Map<string, Uint8Array>();
   for (const [index, needle] of needles.entries()) {
     if (needle.length === 0) continue;
     if (needle.length < MIN_SECRET_BYTES) {
       warnings.push(
         `secret ${index + 1} of ${needles.length} has fewer than ${MIN_SECRET_BYTES} bytes and is not masked; use a longer one`,
       );
-    } else if (!usable.some((other) => isEqual(other, needle))) {
-      usable.push(needle);
-    }
+    } else usable.set(needle.join(), needle);
   }
-  return usable.length === 0
+  return usable.size === 0
     ? { warnings, push: (chunk) => chunk, flush: () => new Uint8Array() }
-    : { warnings, ...createStream(usable) };
+    : { warnings, ...createStream([...usable.values()]) };
+}
+
+/** One text with the secrets replaced, by a masker that no stream is using. */
+export function maskText(masker: Pick<Masker, 'push' | 'flush'>, text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  return new TextDecoder().decode(concat([masker.push(bytes), masker.flush()]));
 }
 
 function createStream(needles: readonly Uint8Array[]): Pick<Masker, 'push' | 'flush'> {
@@ -89,8 +93,12 @@ function createSearch(needles: readonly Uint8Array[]) {
   const skip = new Uint16Array(65_536).fill(Math.min(shortest - 1, 65_535));
   const candidates = new Map<number, Uint8Array[]>();
   const firsts = new Uint8Array(256);
+  /** By their first two bytes. */
+  const beginnings = new Map<number, Uint8Array[]>();
   for (const needle of [...needles].sort((a, b) => b.length - a.length)) {
     firsts[needle[0] ?? 0] = 1;
+    const beginning = blockAt(needle, 1);
+    beginnings.set(beginning, [...(beginnings.get(beginning) ?? []), needle]);
     for (let at = 1; at < shortest; at++) {
       const block = blockAt(needle, at);
       skip[block] = Math.min(skip[block] ?? 0, shortest - 1 - at);
@@ -122,7 +130,9 @@ function createSearch(needles: readonly Uint8Array[]) {
       for (let start = Math.max(0, bytes.length - longest + 1); start < bytes.length; start++) {
         if (firsts[bytes[start] ?? 0] === 0) continue;
         const length = bytes.length - start;
-        if (needles.some((needle) => needle.length > length && isAt(bytes, start, needle.subarray(0, length))))
+        if (length === 1) return start;
+        const likely = beginnings.get(blockAt(bytes, start + 1)) ?? [];
+        if (likely.some((needle) => needle.length > length && isAt(bytes, start, needle.subarray(0, length))))
           return start;
       }
       return bytes.length;
@@ -141,10 +151,6 @@ function isAt(bytes: Uint8Array, start: number, needle: Uint8Array): boolean {
     if (bytes[start + index] !== needle[index]) return false;
   }
   return true;
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && isAt(a, 0, b);
 }
 
 function concat(pieces: readonly Uint8Array[]): Uint8Array {

@@ -20,6 +20,7 @@ import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } fr
 import type { Problem } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 import type { Retry } from './retry.ts';
+import { usesOf } from './secret-uses.ts';
 import { durationMs } from './schema-values.ts';
 import { parseSize } from './size.ts';
 import { readYaml, type YamlNode } from './yaml-tree.ts';
@@ -184,6 +185,11 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     typeof need === 'string' ? { job: need, optional: false } : { job: need.job, optional: need.optional ?? false },
   );
   const defaults = { ...common.defaults, ...input.defaults?.run };
+  const env = { ...common.env, ...envAt(root, [...path, 'env']) };
+  const specs = steps.map((step, index) => stepOf(step, envAt(root, [...path, 'steps', index, 'env']), defaults));
+  const templates = [env, ...specs.map((step) => ({ ...step.env, run: step.run }))].flatMap((texts) =>
+    Object.values(texts),
+  );
   return {
     name,
     title: input.name ?? name,
@@ -193,8 +199,9 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     needs: input.needs === undefined ? undefined : unique(needs.map(({ job }) => job)),
     optionalNeeds: unique(needs.filter(({ optional }) => optional).map(({ job }) => job)),
     phase: input.phase,
-    steps: steps.map((step, index) => stepOf(step, envAt(root, [...path, 'steps', index, 'env']), defaults)),
-    env: { ...common.env, ...envAt(root, [...path, 'env']) },
+    steps: specs,
+    env,
+    secrets: usesOf(input.secrets, templates),
     timeoutMinutes: input['timeout-minutes'] ?? DEFAULT_TIMEOUT_MINUTES,
     continueOnError: input['continue-on-error'] ?? false,
     caches: unique(listOf(input.cache ?? [])),

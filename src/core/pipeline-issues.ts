@@ -100,6 +100,7 @@ function levelOf(path: Path): { readonly known: readonly string[]; readonly late
   if (third === 'steps') return keysOf.step;
   if (third === 'strategy') return keysOf.strategy;
   if (third === 'retry') return keysOf.retry;
+  if (third === 'secrets') return keysOf.secret;
   return third === 'needs' ? keysOf.need : keysOf.job;
 }
 

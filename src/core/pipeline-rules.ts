@@ -108,6 +108,7 @@ function checkJobs(root: YamlNode, report: Report): void {
     if (!steps && !node.entries.has('run'))
       report('missing-key', `${labelOf(['jobs', name])} must have run or steps. Add one of them.`, position);
     checkUsedCaches(root, name, report);
+    checkSecretVariables(root, name, report);
   }
 }
 
@@ -136,6 +137,24 @@ function checkUsedCaches(root: YamlNode, job: string, report: Report): void {
       }
       places.set(normal, text);
     }
+  }
+}
+
+/** Two texts for one variable: whichever won, somebody would look for the other. */
+function checkSecretVariables(root: YamlNode, job: string, report: Report): void {
+  const path = ['jobs', job, 'secrets'];
+  const taken = new Map<string, string>(
+    [...(mappingAt(root, ['jobs', job, 'env'])?.entries.keys() ?? [])].map((name) => [name, 'env']),
+  );
+  for (const item of nodeAt(root, path)?.items ?? []) {
+    const variable = item.entries.get('variable')?.node ?? item.entries.get('name')?.node ?? item;
+    if (typeof variable.value !== 'string') continue;
+    const other = taken.get(variable.value);
+    if (other !== undefined) {
+      const message = `${labelOf(path)} and ${other} of the job both set the variable ${shown(variable.value)}. Give one another name ("variable:").`;
+      report('bad-value', message, variable.position);
+    }
+    taken.set(variable.value, 'another secret');
   }
 }
 

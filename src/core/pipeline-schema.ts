@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { defaults, defaultsRun, job, step, strategy } from './job-schema.ts';
+import { secretUseKeys } from './secret-uses.ts';
 import {
   patterns,
   checked,
@@ -184,7 +185,6 @@ export const keysOf = {
       'platforms',
       'container',
       'services',
-      'secrets',
       'artifacts',
       'inputs',
       'priority',
@@ -202,6 +202,7 @@ export const keysOf = {
   defaults: { known: Object.keys(defaults.shape), later: [] },
   defaultsRun: { known: Object.keys(defaultsRun.shape), later: [] },
   need: { known: ['job', 'optional'], later: ['artifacts'] },
+  secret: { known: secretUseKeys, later: [] },
   concurrency: { known: ['group', 'cancel-in-progress'], later: ['queue'] },
   retry: { known: ['max', 'when'], later: [] },
   step: {

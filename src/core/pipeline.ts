@@ -2,6 +2,7 @@ import type { Value } from './expression.ts';
 import type { Axes } from './matrix.ts';
 import type { Position, Problem } from './problem.ts';
 import type { Retry } from './retry.ts';
+import type { SecretUse } from './secret-uses.ts';
 
 /**
  * The pipeline as the rest of Hearth sees it: checked, with defaults filled in, names resolved.
@@ -145,6 +146,8 @@ export interface JobSpec {
   readonly retry: Retry | null;
   /** Which part of `parallel` it is, from 1; null without. */
   readonly shard: { readonly index: number; readonly total: number } | null;
+  /** Those it gets as variables or files, and those its expressions name. */
+  readonly secrets: readonly SecretUse[];
   /** What the job tells those that need it; templates, evaluated after its last step. */
   readonly outputs: Readonly<Record<string, Template>>;
 }

@@ -10,6 +10,7 @@ import type { Evidence, Outcome } from './outcome.ts';
 import type { Result } from './result.ts';
 import type { RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
 import type { Decision, Snapshot } from './schedule.ts';
+import type { SecretRecord, StoredSecret } from './secret-grants.ts';
 import type { Concurrency, JobSpec } from './pipeline.ts';
 
 /** Wall clock and monotonic clock. Durations and deadlines use `monotonicMs`; `now` is for records and for display. */
@@ -89,6 +90,13 @@ export interface Store {
   runsOfSha(prefix: string): Promise<readonly RunWithJobs[]>;
   /** Numbers for `/health`. */
   counts(): Promise<StoreCounts>;
+
+  /** Keeps a secret in the place of an earlier one of that repository and name. May be repeated. */
+  saveSecret(secret: StoredSecret, now: Date): Promise<'new' | 'replaced'>;
+  /** All secrets of a repository (in any case), or of all (null), by repository and name. Texts stay sealed. */
+  secretsOf(repo: string | null): Promise<readonly SecretRecord[]>;
+  /** false when there is none. May be repeated. */
+  removeSecret(repo: string, name: string): Promise<boolean>;
 
   /** A lease on a role (`planner`, `scheduler`, `reporter`); true while this owner holds it. Called every tick. */
   holdRole(role: string, owner: string, until: Date, now: Date): Promise<boolean>;
@@ -236,6 +244,7 @@ export interface ForgeTrouble {
   readonly retryAt?: Date;
 }
 
+export type { JobSecrets, SecretTexts } from './secrets-port.ts';
 export { FileTooLarge, type FetchRequest, type Git, type GitTrouble } from './git-port.ts';
 
 /** Job logs on disk. Paths are made from integers only. */

@@ -13,6 +13,7 @@ import {
 import { jobEnv, stepEnv } from './job-env.ts';
 import type { StepSpec } from './pipeline.ts';
 import type { Claim } from './ports.ts';
+import type { SecretTexts } from './secrets-port.ts';
 
 /** A step that is over or was left out. */
 export interface PastStep {
@@ -55,6 +56,7 @@ export interface StepsOf extends Pick<Claim, 'run' | 'job' | 'context' | 'needs'
   /** `NAME=value` lines of the image. */
   readonly imageEnv: readonly string[];
   readonly home: string;
+  readonly secrets: SecretTexts;
 }
 
 const MINUTE_MS = 60_000;
@@ -139,6 +141,7 @@ function valuesOf(of: StepsOf, past: readonly PastStep[]): Values {
   return {
     contexts: {
       ...base.contexts,
+      secrets: of.secrets,
       env: {
         ...jobEnvOf(of),
         ...(Object.assign({}, ...past.map(({ files }) => parseAssignments(files.env))) as Record<string, string>),
@@ -153,7 +156,8 @@ function valuesOf(of: StepsOf, past: readonly PastStep[]): Values {
 
 function jobEnvOf(of: StepsOf): Readonly<Record<string, string>> {
   const values = jobValues(of.run, of.context, of.job, of.needs);
-  return jobEnv(of.job.spec, (text) => renderTemplate(text, values));
+  const contexts = { ...values.contexts, secrets: of.secrets };
+  return jobEnv(of.job.spec, (text) => renderTemplate(text, { ...values, contexts }));
 }
 
 function contextOf({ result, isTolerated, files }: PastStep): Value {

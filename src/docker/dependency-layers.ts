@@ -23,7 +23,7 @@ export interface DependencyLayerParts {
   readonly slots: SlotPool;
   readonly workspaces: Workspaces;
   readonly clock: Clock;
-  readonly masker: () => Masker;
+  readonly masker: (texts: readonly string[]) => Masker;
   readonly logBytes: number;
   readonly graceMs: number;
   readonly user: () => {
@@ -123,7 +123,7 @@ async function install(
   const user = parts.user();
   const { home, ...limits } = { ...user, graceMs: parts.graceMs, logBytes: parts.logBytes };
   const steps = jobSteps(
-    { run, context, needs: {}, job: installJob(job, wanted), imageEnv: slot.record.spec.imageEnv, home },
+    { run, context, needs: {}, job: installJob(job, wanted), imageEnv: slot.record.spec.imageEnv, home, secrets: {} },
     limits,
     (patterns) => parts.workspaces.hashFiles(slot, patterns),
   );
@@ -140,7 +140,7 @@ async function install(
     detach: signals.detach,
   });
   await endJob(slot, n, signals.detach);
-  await copyOutput(join(jobDirectory(slot.directory, n), 'log'), parts.masker(), say);
+  await copyOutput(join(jobDirectory(slot.directory, n), 'log'), parts.masker([]), say);
   if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
   const [last] = steps.ran;
   if (last === undefined || last.end.kind === 'timeout') {
@@ -158,7 +158,7 @@ function installJob(job: Job, { name, cache }: WantedLayer): Job {
     ...{ id: null, name: nameOf({ name }), condition: null, run: cache.install, env: {}, workingDirectory: '.' },
     ...{ shell: null, timeoutMinutes: null, continueOnError: false },
   };
-  return { ...job, spec: { ...job.spec, env: {}, steps: [step] } };
+  return { ...job, spec: { ...job.spec, env: {}, secrets: [], steps: [step] } };
 }
 
 function nameOf({ name }: Pick<WantedLayer, 'name'>): string {

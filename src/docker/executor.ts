@@ -3,8 +3,10 @@ import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { JobId } from '../core/job.ts';
 import { ExpressionFailure } from '../core/expression.ts';
+import { maskText } from '../core/mask.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Executor, Finish, Git, JobLogs, JobLogWriter } from '../core/ports.ts';
+import type { JobSecrets } from '../core/secrets-port.ts';
 import { oomKills } from './cgroup.ts';
 import type { Engine } from './engine.ts';
 import { Ended } from './ended.ts';
@@ -34,8 +36,9 @@ export interface ExecutorParts {
   readonly checkouts: Layers;
   readonly layers: Layers;
   readonly sidecars: Sidecars;
-  /** A fresh masker for one log. */
-  readonly masker: () => Masker;
+  /** A fresh masker for one log, also of these texts. */
+  readonly masker: (texts: readonly string[]) => Masker;
+  readonly secrets: JobSecrets;
   /** Cap of a job's output in bytes. */
   readonly logBytes: number;
   /** Between TERM and KILL. */
@@ -101,17 +104,20 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     { slot, ticket }: Placement,
   ): Promise<Finish> {
     const { job } = claim;
+    // Those it began with, also when they were changed since: another mask would shift what follows in the log.
+    const secrets = ticket.secrets === null ? {} : parts.secrets.unseal(ticket.secrets);
+    const hide = hider(parts.masker(Object.values(secrets)));
     const raw = copyRawLog(
       join(jobDirectory(slot.directory, ticket.n), 'log'),
       log,
-      parts.masker(),
+      parts.masker(Object.values(secrets)),
       log.bytes - ticket.preludeBytes,
     );
     const stopListening = slot.onLog(ticket.n, () => {
       raw.catchUp().catch(parts.onError);
     });
     const { home, ...limits } = { ...user(), graceMs: parts.graceMs, logBytes: parts.logBytes };
-    const steps = jobSteps({ ...claim, imageEnv: slot.record.spec.imageEnv, home }, limits, (patterns) =>
+    const steps = jobSteps({ ...claim, imageEnv: slot.record.spec.imageEnv, home, secrets }, limits, (patterns) =>
       parts.workspaces.hashFiles(slot, patterns),
     );
     try {
@@ -129,15 +135,15 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
         stop: signals.stop,
         detach: signals.detach,
       });
-      if (steps.ran.length === 0) return await leaveOut(steps.leftOut(), log, slot, ticket.n);
+      if (steps.ran.length === 0) return await leaveOut(hide(steps.leftOut()), log, slot, ticket.n);
       const end = await endJob(slot, ticket.n, signals.detach);
       stopListening();
       const killed = ((await oomKills(slot.record.process.pid)) ?? 0) > ticket.oomKills;
       const stopped = signals.stop.aborted ? (signals.stop.reason as Outcome) : null;
       const verdict = jobOutcome(steps.ran, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
       const { exitCode } = verdict;
-      const { outcome, outputs } = withOutputs(verdict.outcome, steps);
-      await raw.finish(`${steps.leftOut()}${verdict.trailer}`);
+      const { outcome, outputs, notes } = withOutputs(verdict.outcome, steps, hide);
+      await raw.finish(`${steps.leftOut()}${notes}${verdict.trailer}`);
       const { sha256, bytes } = await log.finish();
       const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
       await freeWorkspace(slot, ticket.n, end.tampered);
@@ -147,7 +153,8 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       stopListening();
       // What the job said before its slot was lost is still in the raw file.
       await raw.catchUp().catch(parts.onError);
-      throw cause;
+      // Texts of expressions quote values.
+      throw cause instanceof ExpressionFailure ? new Ended(error('config', hide(cause.message))) : cause;
     } finally {
       stopListening();
     }
@@ -223,7 +230,6 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
 
   async function outcomeOf(cause: unknown, signals: ExecutionSignals): Promise<Outcome> {
     if (cause instanceof Ended) return cause.outcome;
-    if (cause instanceof ExpressionFailure) return error('config', cause.message);
     if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
       return error('disk', 'the disk is full; free some space and run the job again');
     if (signals.stop.aborted) return signals.stop.reason as Outcome;
@@ -235,14 +241,32 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   return { execute, release, sweep };
 }
 
-/** Outputs that cannot be evaluated are an error of the file, whatever the steps came to. */
-function withOutputs(outcome: Outcome, steps: JobSteps): Pick<Finish, 'outcome' | 'outputs'> {
-  if (outcome.result === 'cancelled') return { outcome, outputs: {} };
+type Hide = (text: string) => string;
+
+function hider(masker: Masker): Hide {
+  return (text) => maskText(masker, text);
+}
+
+/**
+ * Outputs that cannot be evaluated are an error of the file, whatever the steps came to. They are kept and shown, so a
+ * secret in them is masked like one in the log.
+ */
+function withOutputs(
+  outcome: Outcome,
+  steps: JobSteps,
+  hide: Hide,
+): Pick<Finish, 'outcome' | 'outputs'> & { readonly notes: string } {
+  const hidden = { ...outcome, message: hide(outcome.message) };
+  if (outcome.result === 'cancelled') return { outcome: hidden, outputs: {}, notes: '' };
   try {
-    return { outcome, outputs: steps.outputs() };
+    const outputs = Object.entries(steps.outputs());
+    const masked = outputs.filter(([, text]) => hide(text) !== text).map(([name]) => name);
+    const notes = masked.map((name) => `hearth: outputs.${name} holds a secret and is masked\n`).join('');
+    return { outcome: hidden, outputs: Object.fromEntries(outputs.map(([name, text]) => [name, hide(text)])), notes };
   } catch (cause) {
     if (!(cause instanceof ExpressionFailure)) throw cause;
-    return { outcome: outcome.result === 'success' ? error('config', cause.message) : outcome, outputs: {} };
+    const fault = outcome.result === 'success' ? error('config', hide(cause.message)) : hidden;
+    return { outcome: fault, outputs: {}, notes: '' };
   }
 }
 

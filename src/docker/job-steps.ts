@@ -2,6 +2,7 @@
  * The steps of one attempt as they go: what the next one is, and what the ones before it came to. It is told everything
  * again after a re-attach, and then says the same.
  */
+import { secretFiles } from '../core/job-env.ts';
 import { shellCommand } from '../core/shell.ts';
 import type { StepSpec } from '../core/pipeline.ts';
 import {
@@ -72,6 +73,7 @@ export function jobSteps(
         script: current.script,
         command: shellCommand(current.shell, `/.hearth/job/step-${k}`),
         env: current.env,
+        files: secretFiles(of.job.spec.secrets, of.secrets),
       };
     },
     ended(end, files, leftMs) {

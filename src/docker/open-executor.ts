@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Executor, Git, JobLogs, Random } from '../core/ports.ts';
+import type { JobSecrets } from '../core/secrets-port.ts';
 import { dockerEngine, type Engine } from './engine.ts';
 import { Ended } from './ended.ts';
 import { dockerExecutor } from './executor.ts';
@@ -20,7 +21,9 @@ export interface OpenExecutorOptions {
   readonly logs: JobLogs;
   readonly clock: Clock;
   readonly random: Random;
-  readonly masker: () => Masker;
+  /** A fresh masker for one log, also of these texts. */
+  readonly masker: (texts: readonly string[]) => Masker;
+  readonly secrets: JobSecrets;
   readonly logBytes: number;
   /** How many jobs run at once; twice as many idle slots are kept warm. */
   readonly slots: number;
@@ -76,6 +79,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     ),
     sidecars: openSidecars(engine, options.git, () => options.clock.monotonicMs()),
     masker: options.masker,
+    secrets: options.secrets,
     logBytes: options.logBytes,
     graceMs: GRACE_MS,
     onError: options.onError,

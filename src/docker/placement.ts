@@ -1,6 +1,7 @@
 /** From a claim to a slot with a mounted workspace: the last moment at which nothing of the job has run. */
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, ExecutionSignals, JobLogWriter } from '../core/ports.ts';
+import type { JobSecrets, SecretTexts } from '../core/secrets-port.ts';
 import { oomKills } from './cgroup.ts';
 import { holdLayers, type DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
@@ -22,6 +23,7 @@ export interface PlacementParts extends DependencyLayerParts, Omit<PreparationPa
   readonly sidecars: Sidecars;
   /** Where the slots' control directories are. */
   readonly slotsRoot: string;
+  readonly secrets: JobSecrets;
 }
 
 /**
@@ -50,6 +52,8 @@ async function prepareAndEnter(
   log: JobLogWriter,
   { say, written }: Prelude,
 ): Promise<Placement> {
+  const secrets = await parts.secrets.of(claim);
+  if (!secrets.ok) throw new Ended(error('config', secrets.problem.join('; ')));
   // An image may take long to be made, and others may wait for the same one: this job stops waiting when it should.
   const preparing = prepare({ ...parts, copies: parts.workspaces.strategy === 'copy' }, claim, say);
   const prepared = await unlessStopped(preparing, signals, claim.job.spec.timeoutMs, (late) => {
@@ -63,7 +67,7 @@ async function prepareAndEnter(
     proceed(signals);
     // The ticket counts the bytes of the log so far.
     await written();
-    return await enterSlot(parts, claim, signals, log, prepared.value, held);
+    return await enterSlot(parts, claim, signals, log, { ...prepared.value, secrets: secrets.value }, held);
   } catch (cause) {
     for (const layer of held) layer.release();
     throw cause;
@@ -75,7 +79,7 @@ async function enterSlot(
   { job, run }: Claim,
   signals: ExecutionSignals,
   log: JobLogWriter,
-  prepared: Prepared,
+  prepared: Prepared & { readonly secrets: SecretTexts },
   held: readonly HeldLayer[],
 ): Promise<Placement> {
   const slot = await parts.slots.acquire(prepared.spec).catch((cause: unknown) => {
@@ -96,7 +100,16 @@ async function enterSlot(
     }
     const kills = (await oomKills(slot.record.process.pid)) ?? 0;
     const ids = { runId: run.id, jobId: job.id, attempt: job.attempt };
-    const ticket: Ticket = { ...ids, slotId: slot.id, n, preludeBytes: log.bytes, oomKills: kills };
+    const { secrets } = prepared;
+    const sealed = Object.keys(secrets).length === 0 ? null : parts.secrets.seal(secrets);
+    const ticket: Ticket = {
+      ...ids,
+      slotId: slot.id,
+      n,
+      preludeBytes: log.bytes,
+      oomKills: kills,
+      secrets: sealed,
+    };
     await writeTicket(parts.slotsRoot, ticket);
     return { slot, ticket, held };
   } catch (cause) {

@@ -16,7 +16,7 @@ export interface Masker {
 export interface RawLogCopy {
   /** Copies what is there and not copied yet. Calls are queued; may be repeated at will. */
   catchUp(): Promise<void>;
-  /** Copies the rest and the masker's tail. `trailer` is put at the end. */
+  /** Copies the rest and the masker's tail. `trailer` is put at the end, masked as well. */
   finish(trailer: string): Promise<void>;
 }
 
@@ -58,7 +58,8 @@ export function copyRawLog(path: string, log: JobLogWriter, masker: Masker, skip
     async finish(trailer) {
       await this.catchUp();
       await append(masker.flush());
-      await append(Buffer.from(trailer));
+      await append(masker.push(Buffer.from(trailer)));
+      await append(masker.flush());
     },
   };
 }

@@ -19,6 +19,8 @@ export interface StepRequest {
   /** Words of the command that runs the script; absent or empty = bash, else sh. */
   readonly command?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Put beside the script, in memory, for the job's user alone: text by name. Names are letters, digits and `_`. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** How a step's process ended. */
@@ -56,19 +58,26 @@ function stepDirectory(slotDirectory: string, n: number, k: number): string {
 export async function writeRequest(slotDirectory: string, n: number, k: number, step: StepRequest): Promise<void> {
   const env = Object.entries(step.env).map(([name, value]) => `${name}=${value}`);
   const strings = [
-    'hearth-step-2',
+    'hearth-step-3',
     ...[step.timeoutMs, step.graceMs, step.logBytes, step.uid, step.gid].map((value) => String(Math.ceil(value))),
     step.handOver ? '1' : '0',
     step.workingDirectory,
     step.banner,
     step.script,
     (step.command ?? []).join(WORD_END),
+    String(Object.keys(step.files ?? {}).length),
+    ...Object.entries(step.files ?? {}).flat(),
     ...env,
   ];
   const directory = stepDirectory(slotDirectory, n, k);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   // A NUL cannot be in a request; the pipeline parser refuses it, and here it would shift every field after it.
   await writeWhole(join(directory, 'req'), `${strings.map((text) => text.replaceAll('\0', '')).join('\0')}\0`);
+}
+
+/** Once the step has started nobody reads the request again, and it may hold secrets. May be repeated. */
+export async function removeRequest(slotDirectory: string, n: number, k: number): Promise<void> {
+  await rm(join(stepDirectory(slotDirectory, n, k), 'req'), { force: true });
 }
 
 export async function stepStarted(slotDirectory: string, n: number, k: number): Promise<boolean> {

@@ -4,6 +4,8 @@ import {
   hasRequest,
   readCommandFile,
   readStepEnd,
+  removeRequest,
+  stepStarted,
   wasLeftOut,
   writeLeftOut,
   writeRequest,
@@ -54,7 +56,7 @@ export async function runSteps(request: StepsRequest): Promise<void> {
     const started = hasRun ? () => undefined : request.started;
     hasRun = true;
     if (end === undefined) {
-      if (!(await hasRequest(slot.directory, n, k))) await writeRequest(slot.directory, n, k, wanted);
+      if (!(await wasOrdered(slot.directory, n, k))) await writeRequest(slot.directory, n, k, wanted);
       slot.runStep(n, k);
       end = await waitForStep(request, n, k, left, started);
     } else started();
@@ -68,7 +70,12 @@ export async function runSteps(request: StepsRequest): Promise<void> {
 
 async function decidedBefore(directory: string, n: number, k: number): Promise<'run' | 'left-out' | undefined> {
   if (await wasLeftOut(directory, n, k)) return 'left-out';
-  return (await hasRequest(directory, n, k)) ? 'run' : undefined;
+  return (await wasOrdered(directory, n, k)) ? 'run' : undefined;
+}
+
+/** The request goes away when the step has started. */
+async function wasOrdered(directory: string, n: number, k: number): Promise<boolean> {
+  return (await hasRequest(directory, n, k)) || (await stepStarted(directory, n, k));
 }
 
 async function waitForStep(
@@ -89,7 +96,10 @@ async function waitForStep(
     if (stop.aborted) askToStop();
     else stop.addEventListener('abort', askToStop, { once: true });
     const over = slot.stepEnd(n, k, deadline.signal);
-    const seen = slot.started(n, k, deadline.signal).then(started);
+    const seen = slot.started(n, k, deadline.signal).then(() => {
+      started();
+      return removeRequest(slot.directory, n, k);
+    });
     const [end] = await Promise.all([over, seen]);
     return end;
   } finally {

@@ -21,7 +21,12 @@ export interface Ticket {
   readonly preludeBytes: number;
   /** OOM kills that the slot's cgroup had counted before. */
   readonly oomKills: number;
+  /** The secrets it began with, sealed; null = none. */
+  readonly secrets: string | null;
 }
+
+/** Sealed secrets are in it. */
+const MAX_TICKET_BYTES = 16 * 1024 ** 2;
 
 export async function writeTicket(slotsRoot: string, ticket: Ticket): Promise<void> {
   const directory = jobDirectory(join(slotsRoot, ticket.slotId), ticket.n);
@@ -31,7 +36,7 @@ export async function writeTicket(slotsRoot: string, ticket: Ticket): Promise<vo
 }
 
 export async function readTicket(slotDirectory: string, n: number): Promise<Ticket | undefined> {
-  const text = await safeRead(join(jobDirectory(slotDirectory, n), 'job.json'), 64 * 1024);
+  const text = await safeRead(join(jobDirectory(slotDirectory, n), 'job.json'), MAX_TICKET_BYTES);
   return text === undefined ? undefined : (parseRecord(text.toString('utf8')) as Ticket | undefined);
 }
 

@@ -6,9 +6,10 @@ import { jobOutputs } from './migrations/0002-job-outputs.ts';
 import { runTitles } from './migrations/0003-run-titles.ts';
 import { jobHistory } from './migrations/0004-job-history.ts';
 import { concurrency } from './migrations/0005-concurrency.ts';
+import { secrets } from './migrations/0006-secrets.ts';
 import type { Migration } from './migrations/migration.ts';
 
-export const migrations: readonly Migration[] = [first, jobOutputs, runTitles, jobHistory, concurrency];
+export const migrations: readonly Migration[] = [first, jobOutputs, runTitles, jobHistory, concurrency, secrets];
 
 /**
  * Applies what is missing, each step in a transaction of its own. Two processes may do it at once, and a crash at any

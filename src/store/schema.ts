@@ -19,6 +19,7 @@ export interface Schema {
   readonly statuses: StatusTable;
   readonly workers: WorkerTable;
   readonly roles: RoleTable;
+  readonly secrets: SecretTable;
 }
 
 /** A connection to the store; inside a use-case always the one its transaction runs on. */
@@ -158,6 +159,17 @@ export interface RoleTable {
   role: string;
   owner: string;
   until: Instant;
+}
+
+export interface SecretTable {
+  /** `owner/name` in lower case. */
+  repo: Fixed<string>;
+  name: Fixed<string>;
+  sealed: string;
+  trust: Json;
+  /** null = all. */
+  events: Json | null;
+  set_at: Instant;
 }
 
 export type RunRow = Selectable<RunTable>;

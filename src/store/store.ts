@@ -8,6 +8,7 @@ import { migrate } from './migrate.ts';
 import { statusFailed, statusSent, unsentStatuses } from './outbox.ts';
 import { applyPlan } from './plans.ts';
 import { counts, findRun, listRuns, runsOfSha, snapshot } from './reads.ts';
+import { removeSecret, saveSecret, secretsOf } from './secrets.ts';
 import { holdRole, renewWorker } from './workers.ts';
 
 export interface OpenStore extends Store {
@@ -46,6 +47,10 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     listRuns: (filter, limit, cursor) => read(engine, (db) => listRuns(db, filter, limit, cursor)),
     runsOfSha: (prefix) => read(engine, (db) => runsOfSha(db, prefix)),
     counts: () => read(engine, counts),
+
+    saveSecret: (secret, now) => write((db) => saveSecret(db, secret, now)),
+    secretsOf: (repo) => read(engine, (db) => secretsOf(db, repo)),
+    removeSecret: (repo, name) => write((db) => removeSecret(db, repo, name)),
 
     holdRole: (role, owner, until, now) => write((db) => holdRole(db, { role, owner, until, now })),
 

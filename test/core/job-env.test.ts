@@ -10,6 +10,7 @@ const inputs: StepEnvInputs = {
   stepEnv: { B: 'step' },
   imageEnv: ['PATH=/image/bin', 'A=image', 'LANG=C.UTF-8', 'ODD'],
   home: '/root',
+  secrets: {},
   earlier: [],
 };
 

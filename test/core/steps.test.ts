@@ -11,6 +11,7 @@ const of = (spec: Partial<JobSpec> = {}, more: Partial<StepsOf> = {}): StepsOf =
   needs: { setup: { result: 'success', outputs: { version: '1.10' } } },
   imageEnv: [],
   home: '/root',
+  secrets: {},
   ...more,
 });
 

@@ -3,8 +3,11 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createMasker } from '../../src/core/mask.ts';
+import { needlesOf } from '../../src/core/needles.ts';
+import { givenSecrets } from '../../src/secrets.ts';
+import { openVault } from '../../src/vault/vault.ts';
 import { supersededBy } from '../../src/core/outcome.ts';
 import type { CacheSpec, JobSpec, StepSpec } from '../../src/core/pipeline.ts';
 import type { Claim, Finish, Git } from '../../src/core/ports.ts';
@@ -25,6 +28,9 @@ let remote: GitRemote;
 let git: Git;
 let open: OpenExecutor;
 let errors: unknown[];
+const vault = openVault(Buffer.alloc(32, 7));
+/** What the repository's secrets are right now. */
+const secretTexts: Record<string, string> = {};
 let nextId = 1;
 let sha: string;
 
@@ -35,7 +41,8 @@ async function openIt({ isRoot = true, dataDirectory = data } = {}): Promise<Ope
     logs: openJobLogs(data),
     clock: systemClock,
     random: systemRandom,
-    masker: () => createMasker([Buffer.from(SECRET)]),
+    masker: (texts) => createMasker([SECRET, ...texts].flatMap(needlesOf)),
+    secrets: givenSecrets(secretTexts, vault),
     logBytes: 1024 ** 2,
     slots: 2,
     isRoot,
@@ -148,6 +155,104 @@ describe('an attempt', () => {
   it('masks secrets in its log', async () => {
     const { log } = await execute(claim(`printf hunter2-; sleep 0.1; echo hunter2`));
     expect(log).toBe('▸ step 1\n***\n');
+  });
+
+  describe('with secrets', () => {
+    const uses: JobSpec['secrets'] = [
+      { name: 'TOKEN', variable: 'TOKEN', isFile: false, isOptional: false },
+      { name: 'KEY', variable: 'KEY_PATH', isFile: true, isOptional: false },
+      { name: 'SPARE', variable: 'SPARE', isFile: false, isOptional: true },
+    ];
+    beforeEach(() => {
+      Object.assign(secretTexts, { TOKEN: 'token-of-the-team', KEY: 'line one of the key\nline two of the key\n' });
+    });
+
+    it('gives each step variables and files, in memory and for its user alone, and masks them', async () => {
+      const { finish, log } = await execute(
+        claim(
+          [
+            'echo "$TOKEN"; cat "$KEY_PATH"; stat -c %a,%U "$KEY_PATH"; echo "spare=[$SPARE]"; rm -f "$KEY_PATH"',
+            'stat -f -c %T "$KEY_PATH"; tr a-z A-Z <"$KEY_PATH"; printf %s "$TOKEN" | base64; cat /proc/self/cmdline | tr "\\0" " "',
+          ],
+          { spec: { secrets: uses } },
+        ),
+      );
+      expect(finish.outcome.result).toBe('success');
+      expect(log).toBe(
+        '▸ step 1\n***\n***400,root\nspare=[]\n▸ step 2\ntmpfs\nLINE ONE OF THE KEY\nLINE TWO OF THE KEY\n***\ncat /proc/self/cmdline ',
+      );
+    });
+
+    it('fills them into expressions, and masks them where a job tells others what it knows', async () => {
+      const { finish, log } = await execute(
+        claim('echo "$PAIR"; echo "pair=$PAIR" >>"$GITHUB_OUTPUT"', {
+          spec: {
+            secrets: uses,
+            env: { PAIR: 'x:${{ secrets.token }}' },
+            steps: [
+              makeStep('echo "$PAIR"; echo "pair=$PAIR" >>"$GITHUB_OUTPUT"; exit 3', {
+                id: 'a',
+                name: '${{ env.PAIR }}',
+              }),
+            ],
+            outputs: { pair: '${{ steps.a.outputs.pair }}' },
+          },
+        }),
+      );
+      expect(log).toBe('▸ x:***\nx:***\nhearth: outputs.pair holds a secret and is masked\n\nhearth: x:***: exit 3\n');
+      expect(finish).toMatchObject({ outcome: { message: 'x:***: exit 3' }, outputs: { pair: 'x:***' } });
+    });
+
+    it('leaves no trace of them on the disk or in the engine while the job runs', async () => {
+      const stop = new AbortController();
+      const wanted = claim('echo up; sleep 1000', { spec: { secrets: uses, env: { A: '${{ secrets.TOKEN }}' } } });
+      const running = execute(wanted, stop.signal);
+      await expect.poll(() => logOf(wanted).catch(() => '')).toContain('up');
+      const ids = (await exec('docker', ['ps', '-q'])).stdout.trim().split('\n');
+      const { stdout: inspected } = await exec('docker', ['inspect', ...ids], { maxBuffer: 64 * 1024 ** 2 });
+      const { stdout: args } = await exec('ps', ['-eo', 'args']);
+      const find = await exec('grep', ['-rlaE', 'token-of-the-team|line one of the key', data]).catch(
+        (error: unknown) => error,
+      );
+      stop.abort(supersededBy('abc1234567'));
+      await running;
+      expect(inspected).not.toContain('token-of-the-team');
+      expect(args).not.toContain('token-of-the-team');
+      // grep finds nothing: exit code 1, no output.
+      expect(find).toMatchObject({ code: 1, stdout: '' });
+    });
+
+    it('masks what the attempt began with, also when the secret is another one after a restart', async () => {
+      const wanted = claim('for i in $(seq 1 300); do echo $i $TOKEN; sleep 0.005; done', { spec: { secrets: uses } });
+      const detach = new AbortController();
+      const signals = { stop: new AbortController().signal, detach: detach.signal, started: () => undefined };
+      const first = open.executor.execute(wanted, signals);
+      await expect.poll(() => logOf(wanted).catch(() => '')).toContain('50 ***');
+      detach.abort(new Error('gone'));
+      expect(await first).toBeUndefined();
+      await open[Symbol.asyncDispose]();
+      Object.assign(secretTexts, { TOKEN: 'quite another token, and a longer one' });
+      open = await openIt();
+      await open.executor.sweep([wanted]);
+      const lines = Array.from({ length: 300 }, (_, index) => `${index + 1} ***\n`).join('');
+      expect((await execute(wanted)).log).toBe(`▸ step 1\n${lines}`);
+    });
+
+    it('does not start without one that it needs, and says which', async () => {
+      const missing: JobSpec['secrets'] = ['A', 'B'].map((name) => ({
+        name,
+        variable: name,
+        isFile: false,
+        isOptional: false,
+      }));
+      const { finish } = await execute(claim('echo never', { spec: { secrets: missing } }));
+      expect(finish.outcome).toEqual({
+        result: 'error',
+        reason: 'config',
+        message:
+          'secrets.A: it was not given; put it into the environment and add --secret A; secrets.B: it was not given; put it into the environment and add --secret B',
+      });
+    });
   });
 
   it('uses the warm slot of the one before it, and nothing of its workspace is left there', async () => {

@@ -7,6 +7,7 @@ import { leaseContract } from './contract/leases.ts';
 import { outboxContract } from './contract/outbox.ts';
 import { planContract } from './contract/plans.ts';
 import { readContract } from './contract/reads.ts';
+import { secretContract } from './contract/secrets.ts';
 import { statusContract } from './contract/statuses.ts';
 import type { OpenEmptyStore } from './fresh-store.ts';
 
@@ -20,5 +21,6 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     statusContract(open);
     outboxContract(open);
     readContract(open);
+    secretContract(open);
   });
 }

@@ -34,6 +34,7 @@ export function makeSpec(name: string, changes: Partial<JobSpec> = {}): JobSpec 
     startDelayMs: 0,
     retry: null,
     concurrency: null,
+    secrets: [],
     shard: null,
     outputs: {},
     ...changes,

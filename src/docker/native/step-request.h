@@ -11,6 +11,8 @@ struct request {
   int give;
   const char *cwd, *banner, *script;
   char *command;                     /* words that end in 0x1f each but the last; empty = bash or sh */
+  size_t file_count;
+  char *const *files;                /* name and text in turn */
   char *const *env;
 };
 
@@ -37,10 +39,13 @@ static int read_request(long n, long k, struct request *request) {
     strings[count++] = at;
   }
   strings[count] = NULL;
-  if (count < 11 || strcmp(strings[0], "hearth-step-2") != 0) return 0;
+  if (count < 12 || strcmp(strings[0], "hearth-step-3") != 0) return 0;
+  size_t file_count = strtoul(strings[11], NULL, 10);
+  if (file_count > (count - 12) / 2) return 0;
   *request = (struct request){
       .timeout_ms = atoll(strings[1]), .grace_ms = atoll(strings[2]), .cap = strtoull(strings[3], NULL, 10),
       .uid = (uid_t)atol(strings[4]), .gid = (gid_t)atol(strings[5]), .give = atoi(strings[6]),
-      .cwd = strings[7], .banner = strings[8], .script = strings[9], .command = strings[10], .env = strings + 11};
+      .cwd = strings[7], .banner = strings[8], .script = strings[9], .command = strings[10],
+      .file_count = file_count, .files = strings + 12, .env = strings + 12 + 2 * file_count};
   return 1;
 }

@@ -247,6 +247,26 @@ static void finish_step(const char *rc) {
   notify("rc %ld %ld\n", job.job, job.step);
 }
 
+/* Beside the script, in memory, for the job's user alone. Anew for every step: an earlier one may have changed them. */
+static int write_secret_files(const struct request *request) {
+  if (request->file_count == 0) return 1;
+  if (mkdir(JOB_DIR "/secrets", 0700) < 0 && errno != EEXIST) return 0;
+  int folder = open(JOB_DIR "/secrets", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0) return 0;
+  for (size_t i = 0; i < request->file_count; i++) {
+    const char *name = request->files[2 * i], *text = request->files[2 * i + 1];
+    if (strchr(name, '/')) return close(folder), 0;
+    unlinkat(folder, name, 0);
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+    int is_written = fd >= 0 && write_all(fd, text, strlen(text)) >= 0 && fchown(fd, request->uid, request->gid) == 0;
+    if (fd >= 0) close(fd);
+    if (!is_written) return close(folder), 0;
+  }
+  int is_given = fchown(folder, request->uid, request->gid) == 0;
+  close(folder);
+  return is_given;
+}
+
 static void run_step(long n, long k) {
   if (job.phase == IN_STEP || job.phase == ENDING || (job.phase == BETWEEN_STEPS && n != job.job)) return;
   /* The marker makes a resent id harmless: a step starts at most once. */
@@ -272,6 +292,7 @@ static void run_step(long n, long k) {
     return finish_step("bad\n");
   }
   close(script);
+  if (!write_secret_files(&request)) return finish_step("bad\n");
   pid_t child = fork();
   if (child == 0) become_job(&request, script_path);
   if (child < 0) return finish_step("nofork\n");
