@@ -7,6 +7,8 @@ interface Piece {
   readonly accepts: (character: string) => boolean;
   readonly optional: boolean;
   readonly repeats: boolean;
+  /** So many pieces may be passed over together. */
+  readonly leap?: number;
 }
 
 /** Whether a list of patterns lets a name through: the last pattern that matches decides; `!` in front says no. */
@@ -39,7 +41,11 @@ export function matchesPattern(pattern: string, name: string): boolean {
 /** Adds the places that can be reached without a character. */
 function reach(pieces: readonly Piece[], from: ReadonlySet<number>): Set<number> {
   const places = new Set(from);
-  for (const place of places) if (pieces[place]?.optional) places.add(place + 1);
+  for (const place of places) {
+    const piece = pieces[place];
+    if (piece?.optional) places.add(place + 1);
+    if (piece?.leap !== undefined) places.add(place + piece.leap);
+  }
   return places;
 }
 
@@ -51,6 +57,8 @@ function piecesOf(pattern: string): Piece[] {
     const last = pieces.at(-1);
     if (character === '*') {
       const deep = characters[at + 1] === '*';
+      // `**/a` is also `a`: the folders before it may be none.
+      if (deep && characters[at + 2] === '/' && (at === 0 || characters[at - 1] === '/')) pieces.push(FOLDERS_OR_NONE);
       if (deep) at += 1;
       pieces.push({ accepts: deep ? () => true : (one) => one !== '/', optional: true, repeats: true });
     } else if (character === '?' && last) pieces[pieces.length - 1] = { ...last, optional: true };
@@ -66,6 +74,9 @@ function piecesOf(pattern: string): Piece[] {
   }
   return pieces;
 }
+
+/** In front of `**` and `/`. */
+const FOLDERS_OR_NONE: Piece = { accepts: () => false, optional: true, repeats: false, leap: 3 };
 
 function single(accepts: (character: string) => boolean): Piece {
   return { accepts, optional: false, repeats: false };

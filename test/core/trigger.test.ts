@@ -56,6 +56,28 @@ describe('judgeTrigger', () => {
   });
 });
 
+/** https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#patterns-to-match-file-paths */
+describe("GitHub's own examples of path patterns", () => {
+  it.each([
+    ['*', ['README.md', 'server.rb'], ['js/app.js']],
+    ['*.jsx?', ['page.js', 'page.jsx'], ['page.jsxx']],
+    ['**', ['all/the/files.md'], []],
+    ['*.js', ['app.js', 'index.js'], ['js/app.js']],
+    ['**.js', ['index.js', 'js/index.js', 'src/js/app.js'], ['js/index.ts']],
+    ['docs/*', ['docs/README.md', 'docs/file.txt'], ['docs/mona/octocat.txt']],
+    ['docs/**', ['docs/README.md', 'docs/mona/octocat.txt'], ['doc/README.md']],
+    ['docs/**/*.md', ['docs/README.md', 'docs/mona/hello-world.md', 'docs/a/markdown/file.md'], ['docsREADME.md']],
+    ['**/docs/**', ['docs/hello.md', 'dir/docs/my-file.txt', 'space/docs/plan/space.doc'], ['mydocs/a']],
+    ['**/README.md', ['README.md', 'js/README.md'], ['js/MYREADME.md']],
+    ['**/*src/**', ['a/src/app.js', 'my-src/code/js/app.js'], ['srcs/app.js']],
+    ['**/*-post.md', ['my-post.md', 'path/their-post.md'], ['my-post.mdx']],
+    ['**/migrate-*.sql', ['migrate-10909.sql', 'db/migrate-v1.0.sql', 'db/sept/migrate-v1.sql'], ['xmigrate-1.sql']],
+  ])('%s', (pattern, matching, others) => {
+    for (const path of matching) expect([path, matchesPattern(pattern, path)]).toEqual([path, true]);
+    for (const path of others) expect([path, matchesPattern(pattern, path)]).toEqual([path, false]);
+  });
+});
+
 describe('branch patterns', () => {
   it.each([
     ['main', 'main', true],
