@@ -10,6 +10,7 @@ import type { HttpServer } from './http/server.ts';
 import { lockInstance } from './instance-lock.ts';
 import type { Log } from './log.ts';
 import { listenForNudges, nudge } from './nudge.ts';
+import { openArtifactFiles } from './store/artifact-files.ts';
 import { openJobLogs } from './store/job-logs.ts';
 import { openStoredSecrets } from './secrets.ts';
 import { openSqliteStore } from './store/sqlite.ts';
@@ -97,7 +98,18 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
       (() => {
         nudge(socket);
       });
-    server = opened.use(await startWebSide({ config, store, logs, clock, log, links, nudge: wake }));
+    server = opened.use(
+      await startWebSide({
+        config,
+        store,
+        logs,
+        artifacts: openArtifactFiles(config.dataDirectory),
+        clock,
+        log,
+        links,
+        nudge: wake,
+      }),
+    );
   }
   log.info({ role, url: server?.url, data: config.dataDirectory }, 'ready');
   const owned = opened.move();

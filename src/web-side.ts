@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from './config.ts';
 import { isErrno } from './core/errno.ts';
-import type { Clock, JobLogs, Store } from './core/ports.ts';
+import type { ArtifactFiles, Clock, JobLogs, Store } from './core/ports.ts';
 import { readDelivery } from './github/webhook.ts';
 import { createApp } from './http/app.ts';
 import { createLinks, type Links } from './http/links.ts';
@@ -17,6 +17,7 @@ export interface WebSideParts {
   readonly config: Config;
   readonly store: Store;
   readonly logs: JobLogs;
+  readonly artifacts: ArtifactFiles;
   readonly clock: Clock;
   readonly log: Log;
   readonly links: Links;
@@ -29,6 +30,7 @@ export async function startWebSide({
   config,
   store,
   logs,
+  artifacts,
   clock,
   log,
   links,
@@ -37,6 +39,7 @@ export async function startWebSide({
   const app = createApp({
     store,
     logs,
+    artifacts,
     clock,
     links,
     access: { read: config.read, adminToken: config.secrets.adminToken },

@@ -17,6 +17,7 @@ import type {
   WorkerInfo,
 } from './core/ports.ts';
 import { isErrno } from './core/errno.ts';
+import { layerOf } from './docker/artifacts.ts';
 import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
 import type { Log } from './log.ts';
 import { startLoop } from './loop.ts';
@@ -52,6 +53,7 @@ export interface WorkerSide extends AsyncDisposable {
 
 /** A worker that was not heard of for so long has lost its jobs. */
 const LEASE_MS = 60_000;
+const EXPIRE_EVERY_MS = 10 * 60_000;
 /** Longest wait for what a lost nudge would have told. */
 const POLL_MS = 2_000;
 
@@ -158,12 +160,17 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
       if (recovered.isDone) await worker.tick(signal);
     }),
   ];
+  const expire = async (): Promise<void> => {
+    for (const artifact of await store.expiredArtifacts(clock.now(), 100))
+      if (await open.artifacts.remove(layerOf(artifact.run, artifact))) await store.artifactsRemoved([artifact]);
+  };
+  const expiring = loop('artifacts', asLeader(expire), EXPIRE_EVERY_MS);
   const renewing = loop('lease', renew, LEASE_MS / 6);
 
   return {
     wake,
     async [Symbol.asyncDispose]() {
-      await Promise.all([...loops, renewing].map((each) => each[Symbol.asyncDispose]()));
+      await Promise.all([...loops, expiring, renewing].map((each) => each[Symbol.asyncDispose]()));
       await worker[Symbol.asyncDispose]();
       await open[Symbol.asyncDispose]();
     },

@@ -13,6 +13,7 @@ import { createApp } from '../http/app.ts';
 import type { RunJson } from '../http/api-shapes.ts';
 import { startServer } from '../http/server.ts';
 import { nudge } from '../nudge.ts';
+import { openArtifactFiles } from '../store/artifact-files.ts';
 import { openJobLogs } from '../store/job-logs.ts';
 import { systemClock, systemRandom } from '../system.ts';
 import { openLinks } from '../web-side.ts';
@@ -94,6 +95,7 @@ async function localApi(config: Config): Promise<Api> {
   const app = createApp({
     store,
     logs: openJobLogs(config.dataDirectory),
+    artifacts: openArtifactFiles(config.dataDirectory),
     clock: systemClock,
     links: await openLinks({ ...config, publicUrl: null }, systemClock),
     access: { read: 'signed', adminToken: token },

@@ -1,5 +1,6 @@
 /** The shape of a job in a pipeline file. */
 import { z } from 'zod';
+import { artifacts } from './artifact-schema.ts';
 import { secretUses } from './secret-uses.ts';
 import {
   MAX_PARALLEL,
@@ -191,6 +192,9 @@ export const job = z.strictObject(
       .describe('Runs the job so many times; `$CI_NODE_INDEX` (from 1) and `$CI_NODE_TOTAL` tell the parts apart.'),
     permissions: z.unknown().optional().describe('Taken from GitHub Actions, without effect here.'),
     secrets: secretUses.optional().describe('Secrets that the job gets, each as a variable or as a file.'),
+    artifacts: artifacts
+      .optional()
+      .describe('What is kept of the workspace, by name: for the jobs that wait for this one, and for download.'),
     outputs: z
       .record(identifier, scalar, { error: 'must be a mapping from names to values' })
       .optional()

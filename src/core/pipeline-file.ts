@@ -20,6 +20,7 @@ import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } fr
 import type { Problem } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 import type { Retry } from './retry.ts';
+import { artifactsOf } from './artifact-schema.ts';
 import { usesOf } from './secret-uses.ts';
 import { durationMs } from './schema-values.ts';
 import { parseSize } from './size.ts';
@@ -201,6 +202,7 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     phase: input.phase,
     steps: specs,
     env,
+    artifacts: artifactsOf(input.artifacts),
     secrets: usesOf(input.secrets, templates),
     timeoutMinutes: input['timeout-minutes'] ?? DEFAULT_TIMEOUT_MINUTES,
     continueOnError: input['continue-on-error'] ?? false,

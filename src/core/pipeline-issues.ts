@@ -101,6 +101,7 @@ function levelOf(path: Path): { readonly known: readonly string[]; readonly late
   if (third === 'strategy') return keysOf.strategy;
   if (third === 'retry') return keysOf.retry;
   if (third === 'secrets') return keysOf.secret;
+  if (third === 'artifacts') return keysOf.artifact;
   return third === 'needs' ? keysOf.need : keysOf.job;
 }
 

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { defaults, defaultsRun, job, step, strategy } from './job-schema.ts';
+import { artifactKeys } from './artifact-schema.ts';
 import { secretUseKeys } from './secret-uses.ts';
 import {
   patterns,
@@ -185,7 +186,6 @@ export const keysOf = {
       'platforms',
       'container',
       'services',
-      'artifacts',
       'inputs',
       'priority',
       'resources',
@@ -203,6 +203,7 @@ export const keysOf = {
   defaultsRun: { known: Object.keys(defaultsRun.shape), later: [] },
   need: { known: ['job', 'optional'], later: ['artifacts'] },
   secret: { known: secretUseKeys, later: [] },
+  artifact: { known: artifactKeys, later: ['name', 'exclude', 'reports', 'untracked'] },
   concurrency: { known: ['group', 'cancel-in-progress'], later: ['queue'] },
   retry: { known: ['max', 'when'], later: [] },
   step: {

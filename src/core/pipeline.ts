@@ -2,6 +2,7 @@ import type { Value } from './expression.ts';
 import type { Axes } from './matrix.ts';
 import type { Position, Problem } from './problem.ts';
 import type { Retry } from './retry.ts';
+import type { ArtifactSpec } from './artifact.ts';
 import type { SecretUse } from './secret-uses.ts';
 
 /**
@@ -148,6 +149,7 @@ export interface JobSpec {
   readonly shard: { readonly index: number; readonly total: number } | null;
   /** Those it gets as variables or files, and those its expressions name. */
   readonly secrets: readonly SecretUse[];
+  readonly artifacts: readonly ArtifactSpec[];
   /** What the job tells those that need it; templates, evaluated after its last step. */
   readonly outputs: Readonly<Record<string, Template>>;
 }

@@ -2,6 +2,8 @@
  * The ports: what the loops ask of the world. Adapters implement them, `daemon.ts` joins the two, tests may stand in
  * for whole outside systems. Each comment says when a method is called, how often, and whether it may be repeated.
  */
+import type { ArtifactOf, KeptArtifact } from './artifact.ts';
+import type { TestReport } from './junit.ts';
 import type { CommitStatus } from './commit-status.ts';
 import type { Value } from './expression.ts';
 import type { Delivery, Intake, IntakeRequest } from './intake.ts';
@@ -84,6 +86,15 @@ export interface Store {
   statusFailed(id: number, version: number, why: string, retryAt: Date | 'never'): Promise<void>;
 
   findRun(id: RunId): Promise<RunWithJobs | undefined>;
+  /** Artifacts and tests of a run; empty for one that does not exist. */
+  resultsOf(run: RunId): Promise<RunResults>;
+  /** Artifacts whose time is over, oldest first, at most `limit`. */
+  expiredArtifacts(
+    now: Date,
+    limit: number,
+  ): Promise<readonly (ArtifactOf & { readonly run: Pick<Run, 'repo' | 'trust'> })[]>;
+  /** Their files are gone. May be repeated. */
+  artifactsRemoved(artifacts: readonly ArtifactOf[]): Promise<void>;
   /** Newest first. `cursor` is what the previous page returned as `next`. */
   listRuns(filter: RunFilter, limit: number, cursor: string | null): Promise<RunPage>;
   /** The newest run of each pipeline per commit whose sha begins with `prefix` (7 to 64 hex digits); at most 20 commits. */
@@ -149,6 +160,8 @@ export interface Claim {
   readonly context: RunContext;
   /** The `needs` context of its expressions. */
   readonly needs: Value;
+  /** Of the jobs it waited for, in their order; the last one wins where two hold the same file. */
+  readonly artifacts: readonly ArtifactOf[];
   /** Set when the attempt must be stopped; the outcome it will then take. */
   readonly stop: Outcome | null;
 }
@@ -168,6 +181,15 @@ export interface OutgoingStatus extends CommitStatus {
 export interface RunWithJobs {
   readonly run: Run;
   readonly jobs: readonly Job[];
+}
+
+/** What the jobs of a run left: of the newest attempt of each. */
+export interface RunResults {
+  readonly artifacts: readonly ArtifactOf[];
+  /** By name of the job. */
+  readonly tests: ReadonlyMap<string, TestReport>;
+  /** Tests that both failed and passed at this commit, in whatever run or attempt. */
+  readonly flaky: ReadonlySet<string>;
 }
 
 export interface RunFilter {
@@ -222,6 +244,10 @@ export interface Finish {
   readonly evidence: Evidence | null;
   /** Of a job that got to its end; empty otherwise. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** What was kept of its workspace; absent = nothing. */
+  readonly artifacts?: readonly KeptArtifact[];
+  /** What its JUnit reports say; absent = it has none. */
+  readonly tests?: TestReport | null;
 }
 
 /** Where commit statuses go. */
@@ -246,6 +272,12 @@ export interface ForgeTrouble {
 
 export type { JobSecrets, SecretTexts } from './secrets-port.ts';
 export { FileTooLarge, type FetchRequest, type Git, type GitTrouble } from './git-port.ts';
+
+/** Artifacts on disk. */
+export interface ArtifactFiles {
+  /** A tar archive, streamed as it is made; undefined when its files are gone. Throws in the middle when reading fails. */
+  tar(run: Pick<Run, 'repo' | 'trust'>, artifact: ArtifactOf): Promise<AsyncIterable<Uint8Array> | undefined>;
+}
 
 /** Job logs on disk. Paths are made from integers only. */
 export interface JobLogs {

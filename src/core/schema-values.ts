@@ -78,9 +78,14 @@ export const duration = z
     error: 'must be a time such as 90s, 10m or 1h, at most 24h',
   });
 
+/** `12h`, `90d`: for what is kept. */
+export const longDuration = z
+  .string({ error: 'must be a time such as 12h or 30d' })
+  .regex(/^(?:[1-9]\d{0,3}h|[1-9]\d{0,2}d)$/, { error: 'must be a time such as 12h or 30d, at most 999d' });
+
 /** Milliseconds of a checked duration. */
 export function durationMs(text: string): number {
-  const unit = { s: 1_000, m: 60_000, h: 3_600_000 }[text.at(-1) ?? ''] ?? 0;
+  const unit = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[text.at(-1) ?? ''] ?? 0;
   return Number(text.slice(0, -1)) * unit;
 }
 

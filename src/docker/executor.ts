@@ -3,16 +3,17 @@ import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { JobId } from '../core/job.ts';
 import { ExpressionFailure } from '../core/expression.ts';
-import { maskText } from '../core/mask.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Executor, Finish, Git, JobLogs, JobLogWriter } from '../core/ports.ts';
 import type { JobSecrets } from '../core/secrets-port.ts';
 import { oomKills } from './cgroup.ts';
 import type { Engine } from './engine.ts';
+import { keepArtifacts } from './artifacts.ts';
 import { Ended } from './ended.ts';
+import { hider, hideReport, withOutputs } from './hide.ts';
 import type { Layers } from './layers.ts';
 import { jobOutcome } from './job-outcome.ts';
-import { jobSteps, type JobSteps } from './job-steps.ts';
+import { jobSteps } from './job-steps.ts';
 import { place, type Placement } from './placement.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
@@ -35,6 +36,7 @@ export interface ExecutorParts {
   readonly workspaces: Workspaces;
   readonly checkouts: Layers;
   readonly layers: Layers;
+  readonly artifacts: Layers;
   readonly sidecars: Sidecars;
   /** A fresh masker for one log, also of these texts. */
   readonly masker: (texts: readonly string[]) => Masker;
@@ -142,12 +144,22 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       const stopped = signals.stop.aborted ? (signals.stop.reason as Outcome) : null;
       const verdict = jobOutcome(steps.ran, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
       const { exitCode } = verdict;
-      const { outcome, outputs, notes } = withOutputs(verdict.outcome, steps, hide);
-      await raw.finish(`${steps.leftOut()}${notes}${verdict.trailer}`);
+      const captured = await keepArtifacts(
+        { ...parts, now: () => parts.clock.now() },
+        claim,
+        slot,
+        ticket.n,
+        verdict.outcome,
+      );
+      const withArtifacts =
+        verdict.outcome.result === 'success' ? (captured.fault ?? verdict.outcome) : verdict.outcome;
+      const { outcome, outputs, notes } = withOutputs(withArtifacts, steps, hide);
+      await raw.finish(`${steps.leftOut()}${captured.notes}${notes}${verdict.trailer}`);
       const { sha256, bytes } = await log.finish();
       const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
       await freeWorkspace(slot, ticket.n, end.tampered);
-      return { outcome, outputs, evidence: exitCode === null ? null : { ...evidence, exitCode } };
+      const left = { outputs, artifacts: captured.kept, tests: captured.tests && hideReport(captured.tests, hide) };
+      return { outcome, ...left, evidence: exitCode === null ? null : { ...evidence, exitCode } };
     } catch (cause) {
       // A notice that came during the last copy would begin another one, into a log that is closed by then.
       stopListening();
@@ -219,6 +231,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     }
     await parts.checkouts.sweep();
     await parts.layers.sweep();
+    await parts.artifacts.sweep();
     await parts.slots.takeOver(new Set([...recovered.values()].map(({ slotId }) => slotId)));
     await parts.workspaces.sweep(new Set(parts.slots.ids()));
   }
@@ -239,35 +252,6 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   return { execute, release, sweep };
-}
-
-type Hide = (text: string) => string;
-
-function hider(masker: Masker): Hide {
-  return (text) => maskText(masker, text);
-}
-
-/**
- * Outputs that cannot be evaluated are an error of the file, whatever the steps came to. They are kept and shown, so a
- * secret in them is masked like one in the log.
- */
-function withOutputs(
-  outcome: Outcome,
-  steps: JobSteps,
-  hide: Hide,
-): Pick<Finish, 'outcome' | 'outputs'> & { readonly notes: string } {
-  const hidden = { ...outcome, message: hide(outcome.message) };
-  if (outcome.result === 'cancelled') return { outcome: hidden, outputs: {}, notes: '' };
-  try {
-    const outputs = Object.entries(steps.outputs());
-    const masked = outputs.filter(([, text]) => hide(text) !== text).map(([name]) => name);
-    const notes = masked.map((name) => `hearth: outputs.${name} holds a secret and is masked\n`).join('');
-    return { outcome: hidden, outputs: Object.fromEntries(outputs.map(([name, text]) => [name, hide(text)])), notes };
-  } catch (cause) {
-    if (!(cause instanceof ExpressionFailure)) throw cause;
-    const fault = outcome.result === 'success' ? error('config', hide(cause.message)) : hidden;
-    return { outcome: fault, outputs: {}, notes: '' };
-  }
 }
 
 function keyOf(job: Pick<Claim['job'], 'id' | 'attempt'>): string {

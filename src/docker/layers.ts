@@ -19,6 +19,8 @@ export interface Layers {
     build: (target: string) => Promise<void>,
     wait?: (underWay: Promise<void>) => Promise<void>,
   ): Promise<HeldLayer>;
+  /** Removes a layer that nobody holds; false while somebody does. May be repeated. */
+  remove(id: LayerId): Promise<boolean>;
   /** Removes what a killed process left half built. Call before the first `acquire`. */
   sweep(): Promise<void>;
 }
@@ -87,6 +89,16 @@ export function openLayers(
           }),
         );
       }
+    },
+    async remove(id) {
+      const path = join(root, String(id.repoId), id.trust, id.key);
+      if ((holders.get(path) ?? 0) > 0 || building.has(path)) return false;
+      // Under its name it is whole or not there, also when this process dies now.
+      await rename(path, `${path}.tmp`).catch((error: unknown) => {
+        if (!isErrno(error, 'ENOENT')) throw error;
+      });
+      await rm(`${path}.tmp`, { recursive: true, force: true });
+      return true;
     },
     async sweep() {
       if (durability === 'this boot') await dropOtherBoots(root);

@@ -7,7 +7,7 @@ import type { JobSecrets } from '../core/secrets-port.ts';
 import { dockerEngine, type Engine } from './engine.ts';
 import { Ended } from './ended.ts';
 import { dockerExecutor } from './executor.ts';
-import { openLayers } from './layers.ts';
+import { openLayers, type Layers } from './layers.ts';
 import { openMountHelper } from './mount-helper.ts';
 import { nativePrograms } from './native.ts';
 import type { Masker } from './raw-log.ts';
@@ -38,6 +38,7 @@ export interface OpenExecutor extends AsyncDisposable {
   readonly executor: Executor;
   readonly engine: Engine;
   readonly pool: SlotPool;
+  readonly artifacts: Layers;
   readonly workspaces: Workspaces;
 }
 
@@ -63,6 +64,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     maxIdle: options.slots * 2,
     onError: options.onError,
   });
+  const artifacts = openLayers(inData('artifacts'), 'durable');
   const executor = dockerExecutor({
     engine,
     git: options.git,
@@ -77,6 +79,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
       'durable',
       (cause) => cause instanceof Ended && cause.outcome.reason === 'exit',
     ),
+    artifacts,
     sidecars: openSidecars(engine, options.git, () => options.clock.monotonicMs()),
     masker: options.masker,
     secrets: options.secrets,
@@ -86,6 +89,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
   });
   return {
     executor,
+    artifacts,
     engine,
     pool,
     workspaces,

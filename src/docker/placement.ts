@@ -5,7 +5,8 @@ import type { JobSecrets, SecretTexts } from '../core/secrets-port.ts';
 import { oomKills } from './cgroup.ts';
 import { holdLayers, type DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
-import type { HeldLayer } from './layers.ts';
+import { holdArtifacts } from './artifacts.ts';
+import type { HeldLayer, Layers } from './layers.ts';
 import { prepare, type PreparationParts, type Prepared } from './preparation.ts';
 import type { Sidecars } from './sidecars.ts';
 import type { Slot } from './slot.ts';
@@ -24,6 +25,7 @@ export interface PlacementParts extends DependencyLayerParts, Omit<PreparationPa
   /** Where the slots' control directories are. */
   readonly slotsRoot: string;
   readonly secrets: JobSecrets;
+  readonly artifacts: Layers;
 }
 
 /**
@@ -64,6 +66,7 @@ async function prepareAndEnter(
   try {
     proceed(signals);
     held.unshift(...(await holdLayers(parts, claim, prepared.value, signals, say)));
+    held.unshift(...(await holdArtifacts(parts.artifacts, claim, say)));
     proceed(signals);
     // The ticket counts the bytes of the log so far.
     await written();

@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { failed, success, type Result } from '../core/result.ts';
+import { findPaths } from './find-paths.ts';
 import { hashFiles } from './hash-files.ts';
 import type { MountHelper } from './mount-helper.ts';
 import { isErrno } from '../core/errno.ts';
@@ -24,6 +25,8 @@ export interface Workspaces {
     paths: readonly string[],
     target: string,
   ): Promise<Result<readonly string[], WorkspaceTrouble>>;
+  /** The files and folders that match; see find-paths.ts. Only after the job has ended. */
+  find(slot: Slot, patterns: readonly string[]): Promise<Result<readonly string[], WorkspaceTrouble>>;
   /** `hashFiles()` of the slot's workspace as it is now. */
   hashFiles(slot: Slot, patterns: readonly string[]): Promise<string>;
   /** Takes the view away and frees its scratch; may be repeated. A workspace that something still holds condemns the slot. */
@@ -92,6 +95,7 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
       });
     },
     capture: (slot, _n, paths, target) => copyOut(insideOf(slot), paths, target),
+    find: (slot, patterns) => findPaths(insideOf(slot), patterns),
     hashFiles: (slot, patterns) => hashFiles(insideOf(slot), patterns),
     async unmount(slot, n) {
       const gone = await helper.unmount(slot.record.process);
@@ -131,6 +135,7 @@ function copies(reason: string): Workspaces {
       return success(undefined);
     },
     capture: (slot, _n, paths, target) => copyOut(folderOf(slot), paths, target),
+    find: (slot, patterns) => findPaths(folderOf(slot), patterns),
     hashFiles: (slot, patterns) => hashFiles(folderOf(slot), patterns),
     async unmount(slot) {
       await empty(folderOf(slot));

@@ -4,15 +4,15 @@ import { z } from 'zod';
 import { cancelledBy } from '../core/outcome.ts';
 import type { Clock, RunFilter, Store } from '../core/ports.ts';
 import type { Access } from './access.ts';
-import { runJson } from './api-shapes.ts';
+import { runDetailsJson, runJson } from './api-shapes.ts';
 import type { Links } from './links.ts';
-import { createRouter, route, sendError, sendNotFound } from './reply.ts';
+import { createRouter, route, runIdOf, sendError, sendNotFound } from './reply.ts';
 
 export interface ApiParts {
-  readonly store: Pick<Store, 'findRun' | 'listRuns' | 'cancel'>;
+  readonly store: Pick<Store, 'findRun' | 'resultsOf' | 'listRuns' | 'cancel'>;
   readonly clock: Clock;
   readonly access: Access;
-  readonly links: Pick<Links, 'jobLog'>;
+  readonly links: Pick<Links, 'jobLog' | 'artifact'>;
   /** Something was cancelled: scheduler and reporter should look. */
   readonly onCancelled: () => void;
 }
@@ -49,15 +49,15 @@ export function apiRouter({ store, clock, access, links, onCancelled }: ApiParts
   }
 
   async function show(request: Request, response: Response): Promise<void> {
-    const id = idOf(request);
+    const id = runIdOf(request);
     const right = access.rightToRead(request);
     const found = id !== undefined && (right.kind === 'all' || right.run === id) ? await store.findRun(id) : undefined;
     if (found === undefined) sendNotFound(response);
-    else response.json(runJson(found, links));
+    else response.json(runDetailsJson(found, await store.resultsOf(found.run.id), links));
   }
 
   async function cancel(request: Request, response: Response): Promise<void> {
-    const id = idOf(request);
+    const id = runIdOf(request);
     const job = request.params['job'] === undefined ? null : String(request.params['job']);
     const verdict =
       id === undefined ? 'unknown' : await store.cancel(id, job, cancelledBy('an administrator'), clock.now());
@@ -104,11 +104,6 @@ export function apiRouter({ store, clock, access, links, onCancelled }: ApiParts
     post: (request, response) => asAdmin(request, response, cancel),
   });
   return router;
-}
-
-function idOf(request: Request): number | undefined {
-  const id = String(request.params['id']);
-  return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : undefined;
 }
 
 type Asked = { readonly [K in keyof RunFilter]: RunFilter[K] | undefined };

@@ -1,6 +1,7 @@
 /** JSON as the API shows it: snake_case, stable, nothing that only the inside needs. */
 import type { Job } from '../core/job.ts';
-import type { RunWithJobs } from '../core/ports.ts';
+import type { TestReport } from '../core/junit.ts';
+import type { RunResults, RunWithJobs } from '../core/ports.ts';
 import type { Evidence, Outcome } from '../core/outcome.ts';
 import { fullName, type Run } from '../core/run.ts';
 import type { Links } from './links.ts';
@@ -22,6 +23,40 @@ export interface RunJson {
   readonly created_at: string;
   readonly finished_at: string | null;
   readonly jobs: readonly JobJson[];
+}
+
+/** What `/api/v1/runs/:id` tells beside the run itself. */
+export interface RunDetailsJson extends RunJson {
+  readonly artifacts: readonly ArtifactJson[];
+  /** By job, of those that kept JUnit reports. */
+  readonly tests: Readonly<Record<string, TestsJson>>;
+}
+
+export interface ArtifactJson {
+  readonly job: string;
+  readonly name: string;
+  readonly bytes: number;
+  readonly files: number;
+  readonly expires_at: string;
+  /** A tar archive. */
+  readonly url: string;
+}
+
+export interface TestsJson {
+  readonly total: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** The first 200. */
+  readonly failures: readonly FailureJson[];
+}
+
+export interface FailureJson {
+  readonly name: string;
+  readonly file: string | null;
+  readonly line: number | null;
+  readonly message: string;
+  /** It also passed at this commit, in another attempt or run. */
+  readonly flaky: boolean;
 }
 
 export interface OutcomeJson {
@@ -68,6 +103,26 @@ export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>
     finished_at: run.finishedAt?.toISOString() ?? null,
     jobs: jobs.map((job) => jobJson(run, job, links)),
   };
+}
+
+export function runDetailsJson(
+  run: RunWithJobs,
+  { artifacts, tests, flaky }: RunResults,
+  links: Pick<Links, 'jobLog' | 'artifact'>,
+): RunDetailsJson {
+  return {
+    ...runJson(run, links),
+    artifacts: artifacts.map((artifact) => ({
+      ...{ job: artifact.job, name: artifact.name, bytes: artifact.bytes, files: artifact.files },
+      expires_at: artifact.expiresAt.toISOString(),
+      url: links.artifact(run.run, artifact),
+    })),
+    tests: Object.fromEntries([...tests].map(([job, report]) => [job, testsJson(report, flaky)])),
+  };
+}
+
+function testsJson({ total, failed, skipped, failures }: TestReport, flaky: ReadonlySet<string>): TestsJson {
+  return { total, failed, skipped, failures: failures.map((one) => ({ ...one, flaky: flaky.has(one.name) })) };
 }
 
 /** Durations of a job so far, in ms. */

@@ -1,8 +1,9 @@
 /** The HTTP surface, composed of small routers. It gets ports and knows neither a database nor a container. */
 import express, { type Express } from 'express';
-import type { JobLogs, Store } from '../core/ports.ts';
+import type { ArtifactFiles, JobLogs, Store } from '../core/ports.ts';
 import { createAccess, type AccessOptions } from './access.ts';
 import { apiRouter, type ApiParts } from './api-route.ts';
+import { artifactsRouter } from './artifacts-route.ts';
 import { healthRouter, type HealthProbe } from './health.ts';
 import type { Links } from './links.ts';
 import { logsRouter } from './logs-route.ts';
@@ -10,8 +11,9 @@ import { errorHandler, safeHeaders, sendNotFound } from './reply.ts';
 import { webhookRouter, type WebhookParts } from './webhook-route.ts';
 
 export interface AppParts extends Omit<WebhookParts, 'store'>, Omit<ApiParts, 'store' | 'access' | 'links'> {
-  readonly store: Pick<Store, 'recordDelivery' | 'findRun' | 'runsOfSha' | 'listRuns' | 'cancel'>;
+  readonly store: Pick<Store, 'recordDelivery' | 'findRun' | 'resultsOf' | 'runsOfSha' | 'listRuns' | 'cancel'>;
   readonly logs: Pick<JobLogs, 'size' | 'read'>;
+  readonly artifacts: ArtifactFiles;
   readonly links: Links;
   readonly access: Omit<AccessOptions, 'links'>;
   readonly probes: readonly HealthProbe[];
@@ -32,6 +34,7 @@ export function createApp(parts: AppParts): Express {
   app.use(webhookRouter(parts));
   app.use(healthRouter({ ...parts, access }));
   app.use(logsRouter({ ...parts, access }));
+  app.use(artifactsRouter({ ...parts, access }));
   app.use(apiRouter({ ...parts, access }));
   app.use((_request, response) => {
     sendNotFound(response);

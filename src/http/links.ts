@@ -1,5 +1,6 @@
 /** Links that may be read by whoever has them: each carries an HMAC for one run and is good for 30 days. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { ArtifactOf } from '../core/artifact.ts';
 import type { RunId } from '../core/job.ts';
 import type { Clock, OutgoingStatus } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
@@ -9,6 +10,8 @@ export interface Links {
   statusTarget(status: Pick<OutgoingStatus, 'runId' | 'sha' | 'job'>): string | null;
   /** The log of one job. Absolute when there is a public URL, else a path. */
   jobLog(run: Pick<Run, 'id' | 'sha'>, job: string): string;
+  /** The archive of an artifact, likewise. */
+  artifact(run: Pick<Run, 'id'>, artifact: Pick<ArtifactOf, 'job' | 'name'>): string;
   /** The logs of all jobs of a run, likewise. */
   runLog(run: Pick<Run, 'id' | 'sha'>): string;
   /** The run that a token (`?t=`) lets its bearer read, or undefined when it is wrong or too old. */
@@ -42,6 +45,8 @@ export function createLinks({ publicUrl, key, clock }: LinkOptions): Links {
       return publicUrl === null ? null : `${publicUrl}${job === null ? runPath(run) : jobPath(run, job)}`;
     },
     jobLog: (run, job) => `${publicUrl ?? ''}${jobPath(run, job)}`,
+    artifact: ({ id }, { job, name }) =>
+      `${publicUrl ?? ''}/api/v1/runs/${id}/artifacts/${encodeURIComponent(job)}/${encodeURIComponent(name)}${query(id)}`,
     runLog: (run) => `${publicUrl ?? ''}${runPath(run)}`,
     runOfToken(token) {
       const parts = /^(?<run>[1-9]\d{0,14})\.(?<until>\d{1,12})\.(?<mac>[\w-]{43})$/.exec(token)?.groups;

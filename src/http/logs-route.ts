@@ -6,7 +6,7 @@ import type { RunWithJobs, Store } from '../core/ports.ts';
 import type { Access } from './access.ts';
 import { composeLog, followLog, selectJobs, type LogOf, type LogParts } from './log-text.ts';
 import { parseRange } from './range.ts';
-import { createRouter, route, sendNotFound } from './reply.ts';
+import { createRouter, isPrematureClose, route, sendNotFound } from './reply.ts';
 
 export interface LogRouteParts extends LogParts {
   readonly store: Pick<Store, 'findRun' | 'runsOfSha'>;
@@ -117,9 +117,4 @@ function sendOutcomes(response: Response, runs: readonly RunWithJobs[]): void {
 
 function asText(response: Response): void {
   response.set('Content-Type', 'text/plain; charset=utf-8');
-}
-
-function isPrematureClose(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET' || code === 'EPIPE';
 }

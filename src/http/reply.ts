@@ -1,5 +1,5 @@
 /** What all routes share: exact paths, the methods they take, and how errors look. */
-import { Router, type ErrorRequestHandler, type RequestHandler, type Response } from 'express';
+import { Router, type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import { StoreUnavailable } from '../core/store-trouble.ts';
 
 /** Long enough for a checkpoint or a cleaned disk, short enough that nobody waits in vain; in seconds. */
@@ -71,6 +71,18 @@ export function errorHandler(onError: (error: unknown) => void): ErrorRequestHan
       sendError(response, 500, 'Internal error; the log of the service says more.');
     }
   };
+}
+
+/** `:id` of a run in an address; undefined for anything else. */
+export function runIdOf(request: Request): number | undefined {
+  const id = String(request.params['id']);
+  return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : undefined;
+}
+
+/** The reader closed the connection before the end. */
+export function isPrematureClose(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET' || code === 'EPIPE';
 }
 
 function isBadAddress(error: unknown): boolean {

@@ -8,6 +8,7 @@ import { unreachable } from '../core/result.ts';
 import type { Decision } from '../core/schedule.ts';
 import { endAttempt, endJob, endRun, moveJob } from './moves.ts';
 import { contextOf, jobOf, outcomeOf, runOf } from './rows.ts';
+import { artifactsOfJobs, keepResults } from './results.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobRow, RunRow } from './schema.ts';
 
@@ -89,12 +90,14 @@ export async function claimsOf(db: Db, worker: WorkerId): Promise<readonly Claim
   for (const job of jobs) {
     const run = await db.selectFrom('runs').selectAll().where('id', '=', job.run_id).executeTakeFirstOrThrow();
     const own = jobOf(job);
-    const needs = needsContext(own, await needsOf(db, own));
+    const waitedFor = await needsOf(db, own);
+    const needs = needsContext(own, waitedFor);
     claims.push({
       job: own,
       run: runOf(run),
       context: contextOf(run),
       needs,
+      artifacts: await artifactsOfJobs(db, waitedFor),
       stop: own.ending ?? outcomeOf(run.ending),
     });
   }
@@ -135,6 +138,7 @@ export async function finishJob(db: Db, end: JobEnd): Promise<boolean> {
   const job = await findJob(db, end.job);
   if (job?.state !== 'running' || job.attempt !== end.attempt) return false;
   if (!(await endAttempt(db, job, end))) return false;
+  await keepResults(db, job, end);
   await settleRun(db, job.run_id, end.at);
   return true;
 }

@@ -7,9 +7,18 @@ import { runTitles } from './migrations/0003-run-titles.ts';
 import { jobHistory } from './migrations/0004-job-history.ts';
 import { concurrency } from './migrations/0005-concurrency.ts';
 import { secrets } from './migrations/0006-secrets.ts';
+import { artifacts } from './migrations/0008-artifacts.ts';
 import type { Migration } from './migrations/migration.ts';
 
-export const migrations: readonly Migration[] = [first, jobOutputs, runTitles, jobHistory, concurrency, secrets];
+export const migrations: readonly Migration[] = [
+  first,
+  jobOutputs,
+  runTitles,
+  jobHistory,
+  concurrency,
+  secrets,
+  artifacts,
+];
 
 /**
  * Applies what is missing, each step in a transaction of its own. Two processes may do it at once, and a crash at any

@@ -20,6 +20,8 @@ export interface Schema {
   readonly workers: WorkerTable;
   readonly roles: RoleTable;
   readonly secrets: SecretTable;
+  readonly artifacts: ArtifactTable;
+  readonly test_reports: TestReportTable;
 }
 
 /** A connection to the store; inside a use-case always the one its transaction runs on. */
@@ -161,6 +163,26 @@ export interface RoleTable {
   until: Instant;
 }
 
+export interface ArtifactTable {
+  run_id: Fixed<number>;
+  job_id: Fixed<number>;
+  attempt: Fixed<number>;
+  name: Fixed<string>;
+  bytes: Fixed<number>;
+  files: Fixed<number>;
+  expires_at: Instant;
+}
+
+export interface TestReportTable {
+  job_id: Fixed<number>;
+  attempt: Fixed<number>;
+  run_id: Fixed<number>;
+  /** What is searched for: reports of one commit tell which tests are flaky. */
+  repo_id: Fixed<number>;
+  sha: Fixed<string>;
+  report: Fixed<Json>;
+}
+
 export interface SecretTable {
   /** `owner/name` in lower case. */
   repo: Fixed<string>;
@@ -172,6 +194,7 @@ export interface SecretTable {
   set_at: Instant;
 }
 
+export type ArtifactRow = Selectable<ArtifactTable>;
 export type RunRow = Selectable<RunTable>;
 export type JobRow = Selectable<JobTable>;
 export type IntakeRow = Selectable<IntakeTable>;

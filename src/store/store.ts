@@ -8,6 +8,7 @@ import { migrate } from './migrate.ts';
 import { statusFailed, statusSent, unsentStatuses } from './outbox.ts';
 import { applyPlan } from './plans.ts';
 import { counts, findRun, listRuns, runsOfSha, snapshot } from './reads.ts';
+import { artifactsRemoved, expiredArtifacts, resultsOf } from './results.ts';
 import { removeSecret, saveSecret, secretsOf } from './secrets.ts';
 import { holdRole, renewWorker } from './workers.ts';
 
@@ -44,6 +45,9 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     statusFailed: (id, version, why, retryAt) => write((db) => statusFailed(db, { id, version, why, retryAt })),
 
     findRun: (id) => read(engine, (db) => findRun(db, id)),
+    resultsOf: (run) => read(engine, (db) => resultsOf(db, run)),
+    expiredArtifacts: (now, limit) => read(engine, (db) => expiredArtifacts(db, now, limit)),
+    artifactsRemoved: (artifacts) => write((db) => artifactsRemoved(db, artifacts)),
     listRuns: (filter, limit, cursor) => read(engine, (db) => listRuns(db, filter, limit, cursor)),
     runsOfSha: (prefix) => read(engine, (db) => runsOfSha(db, prefix)),
     counts: () => read(engine, counts),

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ArtifactSpec } from '../../src/core/artifact.ts';
+import { layerOf } from '../../src/docker/artifacts.ts';
 import { createMasker } from '../../src/core/mask.ts';
 import { needlesOf } from '../../src/core/needles.ts';
 import { givenSecrets } from '../../src/secrets.ts';
@@ -86,6 +88,7 @@ interface Wish {
   readonly trust?: TrustClass;
   readonly context?: Partial<RunContext>;
   readonly needs?: Claim['needs'];
+  readonly artifacts?: Claim['artifacts'];
   readonly sha?: string;
 }
 
@@ -104,6 +107,7 @@ function claim(script: string | readonly string[], wish: Wish = {}): Claim {
       ...wish.context,
     }),
     needs: wish.needs ?? {},
+    artifacts: wish.artifacts ?? [],
     stop: null,
   };
 }
@@ -577,6 +581,140 @@ describe('a dependency layer', () => {
     const { finish } = await execute(claim('true', { caches: { deps: { ...deps, key: ['absent.lock'] } } }));
     expect(finish.outcome).toMatchObject({ result: 'error', reason: 'config' });
     expect(finish.outcome.message).toContain('absent.lock');
+  });
+});
+
+describe('artifacts', () => {
+  const DAY = 86_400_000;
+  const spec = (name: string, change: Partial<ArtifactSpec> = {}): ArtifactSpec => ({
+    ...{ name, paths: [name], when: 'success', expireMs: DAY, isOptional: false, isJunit: false },
+    ...change,
+  });
+  const keptBy = ({ run, job }: Claim, { finish }: Execution): Claim['artifacts'] =>
+    (finish.artifacts ?? []).map((one) => ({
+      ...one,
+      runId: run.id,
+      jobId: job.id,
+      attempt: job.attempt,
+      job: 'build',
+    }));
+
+  it('are in the workspace of the job after, with links, modes and what a job did to files of its commit', async () => {
+    const wanted = claim(
+      'mkdir dist; echo built >dist/out; ln -s out dist/link; chmod 750 dist/out; mv hello.txt dist/; rm -f deps.lock',
+      {
+        spec: { artifacts: [spec('dist')] },
+      },
+    );
+    const built = await execute(wanted);
+    expect(built.log).toBe('▸ step 1\nhearth: kept artifacts.dist: 2 files, 12 bytes\n');
+    const after = await execute(
+      claim('ls -A; cat dist/link dist/hello.txt; stat -c %a dist/out; echo more >>dist/out', {
+        artifacts: keptBy(wanted, built),
+      }),
+    );
+    expect(after.log).toContain('.git\ndeps.lock\ndist\nhello.txt\nbuilt\nhello\n750\n');
+    const again = await execute(claim('cat dist/out', { artifacts: keptBy(wanted, built) }));
+    expect(again.log).toMatch(/\nbuilt\n$/);
+  });
+
+  it('are mounted, not copied: a large one costs the next job nothing', async () => {
+    const wanted = claim('mkdir dist; head -c 50000000 /dev/zero >dist/big', { spec: { artifacts: [spec('dist')] } });
+    const built = await execute(wanted);
+    const [kept] = keptBy(wanted, built);
+    expect(kept).toMatchObject({ bytes: 50_000_000, files: 1 });
+    const before = (await exec('du', ['-sk', data])).stdout;
+    const next = claim('stat -c %s dist/big; until test -e go; do sleep 0.05; done', {
+      artifacts: keptBy(wanted, built),
+    });
+    const stop = new AbortController();
+    const running = execute(next, stop.signal);
+    await expect.poll(() => logOf(next).catch(() => '')).toContain('50000000');
+    const during = (await exec('du', ['-sk', data])).stdout;
+    stop.abort(supersededBy('abc1234567'));
+    await running;
+    expect(Number.parseInt(during, 10) - Number.parseInt(before, 10)).toBeLessThan(10_000);
+  });
+
+  it('are kept after the outcomes that they are for', async () => {
+    const artifacts = [
+      spec('good', { paths: ['f'] }),
+      spec('bad', { paths: ['f'], when: 'failure' }),
+      spec('both', { paths: ['f'], when: 'always' }),
+    ];
+    const failing = await execute(claim('echo x >f; exit 3', { spec: { artifacts } }));
+    expect(failing.finish).toMatchObject({
+      outcome: { message: 'step 1: exit 3' },
+      artifacts: [{ name: 'bad' }, { name: 'both' }],
+    });
+    const passing = await execute(claim('echo x >f', { spec: { artifacts } }));
+    expect(passing.finish.artifacts?.map(({ name }) => name)).toEqual(['good', 'both']);
+  });
+
+  it.each([
+    [
+      'that nothing matches',
+      'true',
+      spec('dist'),
+      'artifacts.dist: nothing matches dist; correct `paths`, or say `optional: true`',
+    ],
+    [
+      'behind a symbolic link',
+      'ln -s /etc dist',
+      spec('dist', { paths: ['dist/passwd'] }),
+      'artifacts.dist: dist/passwd leads through a symbolic link; name the real folder',
+    ],
+    [
+      'that is no JUnit report',
+      'mkdir r; echo no >r/a.xml',
+      spec('r', { isJunit: true }),
+      'artifacts.r: r/a.xml is no JUnit report: 2:0: text data outside of root node.',
+    ],
+    [
+      'without a report in it',
+      'mkdir r; echo no >r/a',
+      spec('r', { isJunit: true }),
+      'artifacts.r: there is no .xml file among them, so no JUnit report; correct `paths`',
+    ],
+  ])('%s make an error of a job that passed', async (_, script, artifact, message) => {
+    const { finish, log } = await execute(claim(script, { spec: { artifacts: [artifact] } }));
+    expect(finish.outcome).toEqual({ result: 'error', reason: 'config', message });
+    expect(log).toContain(`hearth: ${message}`);
+  });
+
+  it('may be absent where they are optional', async () => {
+    const { finish } = await execute(claim('true', { spec: { artifacts: [spec('dist', { isOptional: true })] } }));
+    expect(finish).toMatchObject({ outcome: { result: 'success' }, artifacts: [] });
+  });
+
+  it('hold a link as a link, so that nothing of the machine comes along', async () => {
+    const wanted = claim('mkdir dist; ln -s /etc/hostname dist/a; ln -s / dist/root', {
+      spec: { artifacts: [spec('dist')] },
+    });
+    expect((await execute(wanted)).finish.artifacts).toMatchObject([{ files: 0, bytes: 0 }]);
+  });
+
+  it('that are JUnit reports tell which tests failed, with secrets masked', async () => {
+    const report = `<testsuite name="s"><testcase name="good"/><testcase name="bad" file="a.py" line="7"><failure message="got ${SECRET}"/></testcase></testsuite>`;
+    const wanted = claim(`mkdir r; echo '${report}' >r/a.xml; exit 1`, {
+      spec: { artifacts: [spec('r', { isJunit: true, when: 'always' })] },
+    });
+    expect((await execute(wanted)).finish.tests).toEqual({
+      ...{ total: 2, skipped: 0, failed: 1, passed: ['s › good'] },
+      failures: [{ name: 's › bad', file: 'a.py', line: 7, message: 'got ***' }],
+    });
+  });
+
+  it('that are gone are an error of the job that needs them, and their slot is not wasted', async () => {
+    const wanted = claim('echo x >f', { spec: { artifacts: [spec('f')] } });
+    const [kept] = keptBy(wanted, await execute(wanted));
+    if (kept === undefined) throw new Error('nothing was kept');
+    expect(await open.artifacts.remove(layerOf(wanted.run, kept))).toBe(true);
+    const { finish } = await execute(claim('never', { artifacts: [kept] }));
+    expect(finish.outcome).toMatchObject({
+      result: 'error',
+      message: 'the artifact f of build is not there any more; run build again, or keep it longer (expire-in)',
+    });
   });
 });
 

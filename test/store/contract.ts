@@ -7,6 +7,7 @@ import { leaseContract } from './contract/leases.ts';
 import { outboxContract } from './contract/outbox.ts';
 import { planContract } from './contract/plans.ts';
 import { readContract } from './contract/reads.ts';
+import { resultContract } from './contract/results.ts';
 import { secretContract } from './contract/secrets.ts';
 import { statusContract } from './contract/statuses.ts';
 import type { OpenEmptyStore } from './fresh-store.ts';
@@ -22,5 +23,6 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     outboxContract(open);
     readContract(open);
     secretContract(open);
+    resultContract(open);
   });
 }

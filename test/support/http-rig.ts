@@ -12,6 +12,7 @@ import { readDelivery } from '../../src/github/webhook.ts';
 import { createApp, type AppParts } from '../../src/http/app.ts';
 import { createLinks, type Links } from '../../src/http/links.ts';
 import { startServer, type HttpServer, type ServerOptions } from '../../src/http/server.ts';
+import { openArtifactFiles } from '../../src/store/artifact-files.ts';
 import { openJobLogs } from '../../src/store/job-logs.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { systemClock } from '../../src/system.ts';
@@ -64,6 +65,7 @@ export async function startHttpRig({
   const app = createApp({
     store: wrapStore(store),
     logs,
+    artifacts: openArtifactFiles(folder),
     links,
     clock: systemClock,
     access: { read: 'signed', adminToken: new Secret(adminToken) },

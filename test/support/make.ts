@@ -35,6 +35,7 @@ export function makeSpec(name: string, changes: Partial<JobSpec> = {}): JobSpec 
     retry: null,
     concurrency: null,
     secrets: [],
+    artifacts: [],
     shard: null,
     outputs: {},
     ...changes,

@@ -269,12 +269,13 @@ static int write_secret_files(const struct request *request) {
 
 static void run_step(long n, long k) {
   if (job.phase == IN_STEP || job.phase == ENDING || (job.phase == BETWEEN_STEPS && n != job.job)) return;
+  /* Before the marker: the daemon removes the request once it sees that. */
+  struct request request;
+  int valid = read_request(n, k, &request);
   /* The marker makes a resent id harmless: a step starts at most once. */
   int marker = open_as_owner(path_of("jobs/%ld/%ld/started", n, k), O_WRONLY | O_CREAT | O_EXCL);
   if (marker < 0) return;
   close(marker);
-  struct request request;
-  int valid = read_request(n, k, &request);
   if (!valid) request = (struct request){.cap = 1 << 20, .grace_ms = 0};
   if (job.phase == IDLE) open_job(n, &request);
   job.step = k;

@@ -40,6 +40,7 @@ export function leaseContract(open: OpenEmptyStore): void {
         job: await jobIn(store(), run.id, 'lint'),
         run: (await store().findRun(run.id))?.run,
         context: wanted.context,
+        artifacts: [],
         needs: {},
         stop: null,
       });

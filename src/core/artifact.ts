@@ -1,0 +1,51 @@
+/** What jobs leave behind: folders of their workspace that outlive it, for the jobs after them and for people. */
+import type { JobId, RunId } from './job.ts';
+import type { Run } from './run.ts';
+
+export interface ArtifactSpec {
+  /** Unique in its job. */
+  readonly name: string;
+  /** Patterns as in `paths`, from the top of the workspace; a folder that matches counts with all in it. */
+  readonly paths: readonly string[];
+  /** After which outcome of the job it is kept. */
+  readonly when: 'success' | 'failure' | 'always';
+  readonly expireMs: number;
+  /** Nothing may match. */
+  readonly isOptional: boolean;
+  /** Its `.xml` files are JUnit reports. */
+  readonly isJunit: boolean;
+}
+
+/** An artifact that was captured and lies whole on the disk. */
+export interface KeptArtifact {
+  readonly name: string;
+  /** Sizes of plain files added up. */
+  readonly bytes: number;
+  readonly files: number;
+  readonly expiresAt: Date;
+}
+
+/** Which attempt of which job it is of. */
+export interface ArtifactOf extends KeptArtifact {
+  readonly runId: RunId;
+  readonly jobId: JobId;
+  readonly attempt: number;
+  /** Of the job. */
+  readonly job: string;
+}
+
+/** Name of its folder: integers and hex digits, whatever the artifact is called. */
+export function artifactKey(of: Pick<ArtifactOf, 'runId' | 'jobId' | 'attempt' | 'name'>): string {
+  const name = Array.from(new TextEncoder().encode(of.name), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [of.runId, of.jobId, of.attempt, name].join('-');
+}
+
+/** Its folder below `artifacts/` in the data folder. */
+export function artifactFolder(run: Pick<Run, 'repo' | 'trust'>, of: ArtifactOf): string {
+  return [run.repo.id, run.trust, artifactKey(of)].join('/');
+}
+
+/** Whether a job that came to this outcome keeps it. What was cancelled or lost keeps nothing: nobody knows how far it got. */
+export function isKept({ when }: ArtifactSpec, result: 'success' | 'failure'): boolean {
+  return when === 'always' || when === result;
+}

@@ -1,0 +1,96 @@
+/** Which files and folders of a workspace match patterns, after its job has ended. No link is followed. */
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from '../core/errno.ts';
+import { matchesPattern } from '../core/pattern.ts';
+import { failed, success, type Result } from '../core/result.ts';
+import type { WorkspaceTrouble } from './workspace.ts';
+
+const MAX_ENTRIES = 500_000;
+
+/**
+ * Paths from the top, in order. A folder that matches counts whole; with a pattern that excludes, its files are named one by
+ * one. The last pattern that matches a path or a folder above it decides. `.git` at the top never counts. A pattern whose
+ * beginning leads through a symbolic link is refused.
+ */
+export async function findPaths(
+  root: string,
+  patterns: readonly string[],
+): Promise<Result<readonly string[], WorkspaceTrouble>> {
+  const wanted = patterns.filter((pattern) => !pattern.startsWith('!'));
+  const isWholeFolders = wanted.length === patterns.length;
+  const found = new Set<string>();
+  let entries = 0;
+
+  async function visit(path: string, isFolder: boolean, isInside: boolean): Promise<void> {
+    if (path === '.git') return;
+    const matches = judge(patterns, path) ?? isInside;
+    if (matches && (!isFolder || isWholeFolders)) {
+      found.add(path);
+      return;
+    }
+    if (!isFolder) return;
+    for (const entry of await readdir(join(root, path), { withFileTypes: true })) {
+      if (++entries > MAX_ENTRIES) throw new TooMany();
+      await visit(path === '' ? entry.name : `${path}/${entry.name}`, entry.isDirectory(), matches);
+    }
+  }
+
+  try {
+    for (const base of new Set(wanted.map(literalFolder))) {
+      const kind = await kindOf(root, base);
+      if (kind === 'link')
+        return failed({ kind: 'bad-path', message: `${base} leads through a symbolic link; name the real folder` });
+      if (kind !== 'absent') await visit(base, kind === 'folder', isBelow(patterns, base));
+    }
+  } catch (cause) {
+    if (!(cause instanceof TooMany)) throw cause;
+    return failed({
+      kind: 'bad-path',
+      message: `more than ${MAX_ENTRIES} files would have to be looked at; name folders`,
+    });
+  }
+  return success([...found].sort());
+}
+
+class TooMany extends Error {}
+
+/** undefined = no pattern says anything. */
+function judge(patterns: readonly string[], path: string): boolean | undefined {
+  const last = patterns.findLast((pattern) => matchesPattern(pattern.replace(/^!/, ''), path));
+  return last === undefined ? undefined : !last.startsWith('!');
+}
+
+function isBelow(patterns: readonly string[], path: string): boolean {
+  const parts = path.split('/');
+  let verdict = false;
+  for (const [index] of parts.slice(0, -1).entries())
+    verdict = judge(patterns, parts.slice(0, index + 1).join('/')) ?? verdict;
+  return verdict;
+}
+
+/** The longest beginning without a special character: below it the search begins. A pattern without any is a path. */
+function literalFolder(pattern: string): string {
+  const parts = pattern.split('/');
+  const special = parts.findIndex((part) => /[*?+[\\]/.test(part));
+  return special === -1 ? pattern : parts.slice(0, special).join('/');
+}
+
+async function kindOf(root: string, path: string): Promise<'folder' | 'file' | 'absent' | 'link'> {
+  const parts = path.split('/').filter((part) => part !== '');
+  let at = root;
+  for (const [index, part] of parts.entries()) {
+    at = join(at, part);
+    try {
+      const stat = await lstat(at);
+      // The last part may be a link: it is kept as one. On the way there it would lead out.
+      if (index === parts.length - 1) return stat.isDirectory() ? 'folder' : 'file';
+      if (stat.isSymbolicLink()) return 'link';
+      if (!stat.isDirectory()) return 'absent';
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'absent';
+      throw error;
+    }
+  }
+  return 'folder';
+}

@@ -1,0 +1,112 @@
+/** What jobs left behind: artifacts and test reports. The files themselves are not in the store. */
+import type { ArtifactOf, KeptArtifact } from '../core/artifact.ts';
+import { flakyTests, type TestReport } from '../core/junit.ts';
+import type { RunResults } from '../core/ports.ts';
+import type { Run } from '../core/run.ts';
+import type { ArtifactRow, Db, JobRow, RunRow } from './schema.ts';
+
+/** In the transaction that ends the attempt. */
+export async function keepResults(
+  db: Db,
+  job: JobRow,
+  { artifacts = [], tests }: { readonly artifacts?: readonly KeptArtifact[]; readonly tests?: TestReport | null },
+): Promise<void> {
+  const of = { run_id: job.run_id, job_id: job.id, attempt: job.attempt };
+  for (const { name, bytes, files, expiresAt } of artifacts)
+    await db
+      .insertInto('artifacts')
+      .values({ ...of, name, bytes, files, expires_at: expiresAt.getTime() })
+      .execute();
+  if (tests === undefined || tests === null) return;
+  const run = await db
+    .selectFrom('runs')
+    .select(['repo_id', 'sha'])
+    .where('id', '=', job.run_id)
+    .executeTakeFirstOrThrow();
+  await db
+    .insertInto('test_reports')
+    .values({ ...of, ...run, report: JSON.stringify(tests) })
+    .execute();
+}
+
+/** Of the newest attempt of these jobs, in the order of the jobs, then of the names. */
+export async function artifactsOfJobs(
+  db: Db,
+  jobs: readonly Pick<JobRow, 'id' | 'name' | 'attempt'>[],
+): Promise<readonly ArtifactOf[]> {
+  const found: ArtifactOf[] = [];
+  for (const job of jobs) {
+    const rows = await db
+      .selectFrom('artifacts')
+      .selectAll()
+      .where('job_id', '=', job.id)
+      .where('attempt', '=', job.attempt)
+      .orderBy('name')
+      .execute();
+    found.push(...rows.map((row) => artifactOf(row, job.name)));
+  }
+  return found;
+}
+
+export async function resultsOf(db: Db, run: number): Promise<RunResults> {
+  const jobs = await db
+    .selectFrom('jobs')
+    .select(['id', 'name', 'attempt'])
+    .where('run_id', '=', run)
+    .orderBy('id')
+    .execute();
+  const of = await db.selectFrom('runs').select(['repo_id', 'sha']).where('id', '=', run).executeTakeFirst();
+  if (of === undefined) return { artifacts: [], tests: new Map(), flaky: new Set() };
+  const rows = await db
+    .selectFrom('test_reports')
+    .selectAll()
+    .where('repo_id', '=', of.repo_id)
+    .where('sha', '=', of.sha)
+    .execute();
+  const reports = rows.map((row) => ({ ...row, report: JSON.parse(row.report) as TestReport }));
+  const tests = new Map(
+    jobs.flatMap(({ id, name, attempt }): [string, TestReport][] => {
+      const own = reports.find((one) => one.job_id === id && one.attempt === attempt);
+      return own === undefined ? [] : [[name, own.report]];
+    }),
+  );
+  const kept = await artifactsOfJobs(db, jobs);
+  return { artifacts: kept, tests, flaky: flakyTests(reports.map(({ report }) => report)) };
+}
+
+export async function expiredArtifacts(
+  db: Db,
+  now: Date,
+  limit: number,
+): Promise<readonly (ArtifactOf & { readonly run: Pick<Run, 'repo' | 'trust'> })[]> {
+  const rows = await db
+    .selectFrom('artifacts')
+    .innerJoin('runs', 'runs.id', 'artifacts.run_id')
+    .innerJoin('jobs', 'jobs.id', 'artifacts.job_id')
+    .selectAll('artifacts')
+    .select(['runs.repo_id', 'runs.repo_owner', 'runs.repo_name', 'runs.trust', 'jobs.name as job'])
+    .where('artifacts.expires_at', '<=', now.getTime())
+    .orderBy('artifacts.expires_at')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ ...artifactOf(row, row.job), run: { repo: repoOf(row), trust: row.trust } }));
+}
+
+export async function artifactsRemoved(db: Db, artifacts: readonly ArtifactOf[]): Promise<void> {
+  for (const { jobId, attempt, name } of artifacts)
+    await db
+      .deleteFrom('artifacts')
+      .where('job_id', '=', jobId)
+      .where('attempt', '=', attempt)
+      .where('name', '=', name)
+      .execute();
+}
+
+function artifactOf(row: ArtifactRow, job: string): ArtifactOf {
+  const { run_id: runId, job_id: jobId, attempt, name, bytes, files } = row;
+  return { runId, jobId, attempt, job, name, bytes, files, expiresAt: new Date(row.expires_at) };
+}
+
+function repoOf(row: Pick<RunRow, 'repo_id' | 'repo_owner' | 'repo_name'>): Run['repo'] {
+  return { id: row.repo_id, owner: row.repo_owner, name: row.repo_name };
+}

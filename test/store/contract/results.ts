@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import type { TestReport } from '../../../src/core/junit.ts';
+import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
+import { at, claimIn, evidence, failed, passed, planned, runIn } from '../support.ts';
+
+const dist = { name: 'dist', bytes: 12, files: 2, expiresAt: at(100) };
+const report = (change: Partial<TestReport>): TestReport => ({
+  ...{ total: 2, skipped: 0, failed: 0, failures: [], passed: [] },
+  ...change,
+});
+const failure = (name: string) => ({ name, file: 'a.ts', line: 3, message: 'no' });
+
+export function resultContract(open: OpenEmptyStore): void {
+  describe('what a job leaves', () => {
+    const store = freshStore(open);
+
+    test('is there for the jobs that waited for it, and for whoever asks for the run', async () => {
+      const wanted = planned(['build', { name: 'test', waitsFor: ['build'] }]);
+      const { run } = await runIn(store(), wanted);
+      const build = await claimIn(store(), run.id, 'build');
+      const finish = { outcome: passed, evidence, outputs: {}, artifacts: [dist], tests: report({ passed: ['a'] }) };
+      expect(await store().finishJob(build.id, 1, finish, at(5))).toBe(true);
+      const artifact = { ...dist, runId: run.id, jobId: build.id, attempt: 1, job: 'build' };
+      await claimIn(store(), run.id, 'test');
+      expect(await store().claimsOf('w')).toMatchObject([{ artifacts: [artifact] }]);
+      expect(await store().resultsOf(run.id)).toEqual({
+        artifacts: [artifact],
+        tests: new Map([['build', report({ passed: ['a'] })]]),
+        flaky: new Set(),
+      });
+    });
+
+    test('of a late attempt is refused with it', async () => {
+      const { run } = await runIn(store());
+      const build = await claimIn(store(), run.id, 'build');
+      const finish = { outcome: passed, evidence, outputs: {}, artifacts: [dist] };
+      expect(await store().finishJob(build.id, 2, finish, at(5))).toBe(false);
+      expect((await store().resultsOf(run.id)).artifacts).toEqual([]);
+    });
+
+    test('tells which tests of a commit came out both ways, over all its runs', async () => {
+      const finishWith = async (pipeline: string, tests: TestReport) => {
+        const { run } = await runIn(store(), planned(['build'], { pipeline }));
+        const job = await claimIn(store(), run.id, 'build');
+        await store().finishJob(job.id, 1, { outcome: failed, evidence, outputs: {}, tests }, at(5));
+        return run.id;
+      };
+      const first = await finishWith('one', report({ failed: 2, failures: [failure('a'), failure('b')] }));
+      await finishWith('two', report({ failed: 1, failures: [failure('b')], passed: ['a'] }));
+      expect((await store().resultsOf(first)).flaky).toEqual(new Set(['a']));
+      expect(await store().resultsOf(9999)).toEqual({ artifacts: [], tests: new Map(), flaky: new Set() });
+    });
+
+    test('is listed once its time is over, and gone once it was removed', async () => {
+      const { run } = await runIn(store());
+      const build = await claimIn(store(), run.id, 'build');
+      const other = { ...dist, name: 'later', expiresAt: at(200) };
+      const finish = { outcome: passed, evidence, outputs: {}, artifacts: [dist, other] };
+      await store().finishJob(build.id, 1, finish, at(5));
+      expect(await store().expiredArtifacts(at(99), 10)).toEqual([]);
+      const expired = await store().expiredArtifacts(at(100), 10);
+      expect(expired).toMatchObject([{ name: 'dist', job: 'build', run: { repo: run.repo, trust: run.trust } }]);
+      await store().artifactsRemoved(expired);
+      await store().artifactsRemoved(expired);
+      expect((await store().resultsOf(run.id)).artifacts).toMatchObject([{ name: 'later' }]);
+    });
+  });
+}
