@@ -2,6 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
+import { isAllowed } from './core/allow-list.ts';
 import type { Store } from './core/ports.ts';
 import { Secret } from './core/secret.ts';
 import { openGit } from './git/open-git.ts';
@@ -85,7 +86,7 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
         ownSecrets: knownSecrets(config),
         secrets: await openStoredSecrets(store, () => readVault(config.keyFile)),
         targetUrl: (status) => links.statusTarget(status),
-        plans: true,
+        plans: { isAllowed: (repo) => isAllowed(repo, config.repos) },
       }),
     );
     const { wake } = worker;

@@ -16,6 +16,7 @@ import { run } from './cli/run.ts';
 import { runs } from './cli/runs.ts';
 import { listSecrets, removeSecret, setSecret, type SecretOptions } from './cli/secret.ts';
 import { serve } from './cli/serve.ts';
+import { trigger } from './cli/trigger.ts';
 import type { Role } from './daemon.ts';
 
 const stop = new AbortController();
@@ -66,7 +67,7 @@ program
   .option(
     '--matrix <axis=value>',
     'of matrix jobs only the combinations with this value (may be repeated)',
-    collectAxis,
+    collectPair,
     {},
   )
   .option('--pipeline <name>', 'only this pipeline')
@@ -136,6 +137,29 @@ program
           follow: options.follow === true,
           failed: options.failed === true,
           ...(options.job === undefined ? {} : { job: options.job }),
+        },
+        context,
+      ),
+    ),
+  );
+
+program
+  .command('trigger <repo> <ref>')
+  .description('Start pipelines that have workflow_dispatch, at the newest commit of a branch or tag.')
+  .option('--pipeline <name>', 'only this pipeline')
+  .option('--sha <commit>', 'at this commit of the ref (40 hex digits)')
+  .option('--input <name=value>', 'a value for an input (may be repeated)', collectPair, {})
+  .option('-f, --wait', 'wait for the verdict')
+  .action(
+    verb((context, repo: string, ref: string, { pipeline, sha, input, wait }: TriggerFlags) =>
+      trigger(
+        repo,
+        ref,
+        {
+          inputs: input,
+          wait: wait === true,
+          ...(pipeline === undefined ? {} : { pipeline }),
+          ...(sha === undefined ? {} : { sha }),
         },
         context,
       ),
@@ -240,10 +264,17 @@ interface RunFlags {
   readonly pipeline?: string;
 }
 
-function collectAxis(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const [, axis, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-  if (axis === undefined || value === undefined) throw new InvalidArgumentError('Write it as axis=value.');
-  return { ...before, [axis]: value };
+interface TriggerFlags {
+  readonly pipeline?: string;
+  readonly sha?: string;
+  readonly input: Readonly<Record<string, string>>;
+  readonly wait?: boolean;
+}
+
+function collectPair(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('Write it as name=value.');
+  return { ...before, [name]: value };
 }
 
 function wholeNumber(text: string): number {

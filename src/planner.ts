@@ -1,12 +1,14 @@
 /** The planner: turns intakes into runs. Reads the commit's pipelines from the mirror, asks pure code, writes one plan. */
 import PQueue from 'p-queue';
 import type { Intake } from './core/intake.ts';
-import { error } from './core/outcome.ts';
+import { error, type Outcome } from './core/outcome.ts';
 import type { Clock, Git, GitTrouble, IntakePlan, Store } from './core/ports.ts';
 import { failed, success, type Result } from './core/result.ts';
-import { fullName } from './core/run.ts';
+import { fullName, type Run } from './core/run.ts';
 import { judgeLine } from './core/supersede.ts';
+import { planAsked, type AskedIntake } from './planner/asked.ts';
 import { readPipelines, type FoundPipeline } from './planner/pipelines.ts';
+import { timetableOf } from './planner/timetable.ts';
 import { asksForPaths, asksToSkip } from './core/trigger.ts';
 import { textAt } from './core/event.ts';
 import {
@@ -110,6 +112,10 @@ async function planSafely(parts: PlannerParts, intake: Intake): Promise<Step> {
 
 async function planIntake(parts: PlannerParts, intake: Intake): Promise<Step> {
   if (intake.kind === 'head') return planHead(parts, intake);
+  if (intake.kind === 'asked') {
+    const plan = await planAsked(parts.git, intake, parts.clock.now());
+    return plan.ok ? { plan: plan.value } : stepFor(parts, intake, plan.problem);
+  }
   const { live } = await parts.store.lineOfIntake(intake);
   return { plan: planGone(intake, live) };
 }
@@ -131,17 +137,32 @@ async function planHead(parts: PlannerParts, intake: HeadIntake): Promise<Step> 
       };
     return { plan: planStale(intake, await readPipelines(git, repo, sha), verdict.newerSha) };
   }
-  if (asksToSkip(await messageOf(git, intake))) return { plan: planSkipped() };
   const found = await readPipelines(git, repo, sha);
+  const step = await planCommit(parts, intake, found, verdict.ends);
+  // A push that another one has overtaken on the default branch says nothing about the times that count now.
+  const isHead = fetched.value.head === sha && isDefaultBranch(intake);
+  return 'plan' in step && isHead ? { plan: { ...step.plan, timetable: timetableOf(found, parts.clock.now()) } } : step;
+}
+
+async function planCommit(
+  parts: PlannerParts,
+  intake: HeadIntake,
+  found: readonly FoundPipeline[],
+  ends: readonly Run[],
+): Promise<Step> {
+  const { git } = parts;
+  if (asksToSkip(await messageOf(git, intake))) return { plan: planSkipped() };
   if (found.length > 0) {
     const isAsked = found.some(({ parsed }) => parsed.ok && asksForPaths(parsed.value.on, intake));
     const changed = isAsked ? await changedBy(git, intake) : null;
-    return { plan: planNewest(intake, found, verdict.ends, changed) };
+    return { plan: planNewest(intake, found, ends, changed) };
   }
   const expected = await pipelinesOfDefaultBranch(git, intake);
-  return expected.ok
-    ? { plan: planNone(intake, expected.value, verdict.ends) }
-    : stepFor(parts, intake, expected.problem);
+  return expected.ok ? { plan: planNone(intake, expected.value, ends) } : stepFor(parts, intake, expected.problem);
+}
+
+function isDefaultBranch({ repo, headRepoId, headRef, defaultBranch }: HeadIntake): boolean {
+  return headRepoId === repo.id && headRef === `refs/heads/${defaultBranch}`;
 }
 
 /** A push brings the message along. */
@@ -170,21 +191,26 @@ async function pipelinesOfDefaultBranch(
   git: Git,
   intake: HeadIntake,
 ): Promise<Result<readonly FoundPipeline[], GitTrouble>> {
-  const { repo, sha, headRepoId, headRef, defaultBranch } = intake;
+  const { repo, sha, defaultBranch } = intake;
   const ref = `refs/heads/${defaultBranch}`;
-  if (headRepoId === repo.id && headRef === ref) return success([]);
+  if (isDefaultBranch(intake)) return success([]);
   const fetched = await git.fetch({ repo, sha, ref });
   if (!fetched.ok) return failed(fetched.problem);
   return success(fetched.value.head === null ? [] : await readPipelines(git, repo, fetched.value.head));
 }
 
-function stepFor(parts: PlannerParts, intake: HeadIntake, trouble: GitTrouble): Step {
+function stepFor(parts: PlannerParts, intake: HeadIntake | AskedIntake, trouble: GitTrouble): Step {
   const reason = trouble.kind === 'disk' ? 'disk' : 'checkout';
   if (trouble.kind === 'missing' && intake.tries >= TRIES_FOR_MISSING)
-    return { plan: planTrouble(intake, error(reason, trouble.message)) };
+    return { plan: hopelessPlan(intake, error(reason, trouble.message)) };
   return retry(parts, intake, trouble.message, (waited) => ({
-    plan: planTrouble(intake, error(reason, `gave up after ${waited}: ${trouble.message}`)),
+    plan: hopelessPlan(intake, error(reason, `gave up after ${waited}: ${trouble.message}`)),
   }));
+}
+
+/** Without a commit there is nothing to record a run at; whoever asked reads the note. */
+function hopelessPlan(intake: Intake, outcome: Outcome): IntakePlan {
+  return intake.kind === 'head' ? planTrouble(intake, outcome) : { runs: [], ends: [], note: outcome.message };
 }
 
 function retry(
@@ -209,6 +235,5 @@ function retry(
 }
 
 function emergencyPlan(intake: Intake, why: string): IntakePlan {
-  if (intake.kind === 'gone') return { runs: [], ends: [], note: why };
-  return planTrouble(intake, error('checkout', `gave up after 24 hours: ${why}`));
+  return hopelessPlan(intake, error('checkout', `gave up after 24 hours: ${why}`));
 }

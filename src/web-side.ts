@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from './config.ts';
+import { isAllowed } from './core/allow-list.ts';
 import { isErrno } from './core/errno.ts';
 import type { ArtifactFiles, Clock, JobLogs, Store } from './core/ports.ts';
 import { readDelivery } from './github/webhook.ts';
@@ -45,6 +46,7 @@ export async function startWebSide({
     access: { read: config.read, adminToken: config.secrets.adminToken },
     readDelivery: (headers, body, now) =>
       readDelivery(headers, body, { secrets: config.secrets.webhook, repos: config.repos }, now),
+    isAllowed: (repo) => isAllowed(repo, config.repos),
     onAccepted: nudge,
     onDelivery: ({ id, event, status, message }) => {
       log.info(

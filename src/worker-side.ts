@@ -18,12 +18,14 @@ import type {
 } from './core/ports.ts';
 import { isErrno } from './core/errno.ts';
 import { layerOf } from './docker/artifacts.ts';
+import type { RepoRef } from './core/run.ts';
 import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
 import type { Log } from './log.ts';
 import { startLoop } from './loop.ts';
 import { createPlanner } from './planner.ts';
 import { createReporter } from './reporter.ts';
 import { scheduleOnce } from './scheduler.ts';
+import { createTimetable } from './timetable.ts';
 import { createWorker } from './worker.ts';
 
 export interface WorkerSideParts {
@@ -42,8 +44,8 @@ export interface WorkerSideParts {
   readonly ownSecrets: readonly string[];
   readonly secrets: JobSecrets;
   readonly targetUrl: (status: OutgoingStatus) => string | null;
-  /** Makes runs of intakes; absent where the caller makes them itself. */
-  readonly plans: boolean;
+  /** Makes runs of intakes and of times that come; null where the caller makes them itself. */
+  readonly plans: { readonly isAllowed: (repo: RepoRef) => boolean } | null;
 }
 
 export interface WorkerSide extends AsyncDisposable {
@@ -135,6 +137,8 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     },
   });
   const plan = createPlanner({ store, git: parts.git, clock, log, onChange: wake });
+  const keepTimes = ({ isAllowed }: NonNullable<WorkerSideParts['plans']>) =>
+    createTimetable({ store, clock, isAllowed, onChange: wake, log });
   const asLeader = (tick: (signal: AbortSignal) => Promise<void>) => async (signal: AbortSignal) => {
     if (leader.isOne) await tick(signal);
   };
@@ -146,7 +150,9 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
       },
     });
   const loops = [
-    ...(parts.plans ? [loop('planner', asLeader(plan))] : []),
+    ...(parts.plans === null
+      ? []
+      : [loop('planner', asLeader(plan)), loop('timetable', asLeader(keepTimes(parts.plans)))]),
     loop(
       'scheduler',
       asLeader((signal) => scheduleOnce({ store, clock, leaseMs: LEASE_MS, onChange: wake }, signal)),

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadClientConfig, loadConfig, type Config } from '../config.ts';
+import { isAllowed } from '../core/allow-list.ts';
 import { formatProblem } from '../core/problem.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { Secret } from '../core/secret.ts';
@@ -22,7 +23,8 @@ import { Complaint, exits, type VerbContext } from './exit.ts';
 export interface Api extends AsyncDisposable {
   /** `path` begins with a slash. Rejects with Complaint when nobody answers. */
   get(path: string, signal?: AbortSignal): Promise<Response>;
-  post(path: string): Promise<Response>;
+  /** `body` is sent as JSON, with an Idempotency-Key of its own. */
+  post(path: string, body?: unknown): Promise<Response>;
 }
 
 /** Rejects with Complaint when the settings are wrong. */
@@ -67,7 +69,8 @@ function tryJson(text: string): Result<{ readonly error?: unknown }, undefined> 
 
 function apiAt(url: string, token: Secret | null): Api {
   const call = async (path: string, init: RequestInit): Promise<Response> => {
-    const headers = token === null ? {} : { authorization: `Bearer ${token.reveal()}` };
+    const headers = new Headers(init.headers);
+    if (token !== null) headers.set('authorization', `Bearer ${token.reveal()}`);
     try {
       return await fetch(`${url}${path}`, { ...init, headers });
     } catch (cause) {
@@ -82,7 +85,11 @@ function apiAt(url: string, token: Secret | null): Api {
   };
   return {
     get: (path, signal) => call(path, signal === undefined ? {} : { signal }),
-    post: (path) => call(path, { method: 'POST' }),
+    post: (path, body) => {
+      if (body === undefined) return call(path, { method: 'POST' });
+      const headers = { 'content-type': 'application/json', 'idempotency-key': systemRandom.hex(16) };
+      return call(path, { method: 'POST', headers, body: JSON.stringify(body) });
+    },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -92,6 +99,9 @@ async function localApi(config: Config): Promise<Api> {
   const store = await openConfiguredStore(config);
   opened.defer(() => store.close());
   const token = new Secret(systemRandom.hex(32));
+  const wake = (): void => {
+    nudge(join(config.dataDirectory, 'worker.sock'));
+  };
   const app = createApp({
     store,
     logs: openJobLogs(config.dataDirectory),
@@ -100,10 +110,9 @@ async function localApi(config: Config): Promise<Api> {
     links: await openLinks({ ...config, publicUrl: null }, systemClock),
     access: { read: 'signed', adminToken: token },
     readDelivery: () => Promise.reject(new Error('deliveries go to the daemon')),
-    onAccepted: () => undefined,
-    onCancelled: () => {
-      nudge(join(config.dataDirectory, 'worker.sock'));
-    },
+    isAllowed: (repo) => isAllowed(repo, config.repos),
+    onAccepted: wake,
+    onCancelled: wake,
     probes: [],
     readyNeeds: [],
     sleep: async (ms, signal) => {

@@ -195,7 +195,7 @@ function startWorker(
     dockerHost: context.environment['DOCKER_HOST'],
     ownSecrets: [],
     targetUrl: () => null,
-    plans: false,
+    plans: null,
   });
 }
 

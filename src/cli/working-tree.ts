@@ -2,10 +2,10 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { isErrno } from '../core/errno.ts';
-import { isPipelineFile, parsePipeline, PIPELINE_FOLDERS } from '../core/pipeline-file.ts';
+import { isPipelineFile, loadPipeline, PIPELINE_FOLDERS } from '../core/pipeline-file.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import type { Problem } from '../core/problem.ts';
-import { failed, type Result } from '../core/result.ts';
+import { failed, success, type Result } from '../core/result.ts';
 
 export interface LocalPipeline {
   /** From the top of the working tree where it lies inside, else as given. */
@@ -36,7 +36,8 @@ export async function readPipeline(top: string, path: string): Promise<LocalPipe
   const inside = relative(top, path);
   const file = inside.startsWith('..') ? path : inside;
   try {
-    return { file, parsed: parsePipeline(await readFile(path, 'utf8'), file) };
+    const parsed = await loadPipeline(await readFile(path, 'utf8'), file, (included) => readIncluded(top, included));
+    return { file, parsed };
   } catch (cause) {
     if (!isErrno(cause, 'ENOENT', 'EISDIR', 'EACCES')) throw cause;
     const what = isErrno(cause, 'ENOENT')
@@ -48,6 +49,17 @@ export async function readPipeline(top: string, path: string): Promise<LocalPipe
       file,
       parsed: failed([{ code: 'bad-value', message: `${what}. Name a pipeline file that you can read.`, file }]),
     };
+  }
+}
+
+async function readIncluded(top: string, path: string): Promise<Result<string, string>> {
+  try {
+    return success(await readFile(join(top, path), 'utf8'));
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return failed('is not there');
+    if (isErrno(cause, 'EISDIR')) return failed('is a folder');
+    if (isErrno(cause, 'EACCES')) return failed('may not be read');
+    throw cause;
   }
 }
 

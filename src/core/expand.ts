@@ -20,7 +20,7 @@ import type {
   Pipeline,
   Strategy,
 } from './pipeline.ts';
-import type { Problem, ProblemCode } from './problem.ts';
+import { placed, type Problem, type ProblemCode } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 
 const MAX_JOBS = 1000;
@@ -40,7 +40,8 @@ export function expandPipeline(pipeline: Pipeline, values: Values): Result<reado
       made.set(template.name, instancesOf(template, { ...values, contexts }));
     } catch (cause) {
       if (!(cause instanceof Trouble)) throw cause;
-      problems.push({ code: cause.code, message: cause.message, file: pipeline.file, position: template.position });
+      const { code, message } = cause;
+      problems.push(placed({ code, message, file: pipeline.file, position: template.position }));
     }
   }
   const specs = [...made.values()].flat();

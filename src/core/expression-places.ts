@@ -146,6 +146,8 @@ function isChosenByOutsiders(found: RegExpMatchArray): boolean {
   const parts = (found[1] ?? '').toLowerCase().match(/[\w*-]+/g) ?? [];
   const [first, ...rest] = parts;
   if (first === undefined || first === 'head_ref') return true;
+  // No payload has these: an administrator gave the one, and the file itself the other.
+  if (first === 'event' && (rest[0] === 'inputs' || rest[0] === 'schedule')) return false;
   return first === 'event' && !harmless.has(rest.at(-1) ?? '');
 }
 

@@ -10,7 +10,8 @@ export class FileTooLarge extends Error {
 /** Bare mirrors of the repositories; no job can write them. */
 export interface Git {
   /**
-   * Brings the sha into the mirror and reports the head its ref has now (null when the ref is gone). May be repeated.
+   * Brings the sha (and what the ref leads to) into the mirror and reports the commit that its ref has now as its head, null
+   * when the ref is gone. May be repeated.
    * `unreachable` may pass; `missing` means that the forge answered and has no such commit.
    */
   fetch(request: FetchRequest): Promise<Result<{ readonly head: string | null }, GitTrouble>>;
@@ -20,6 +21,8 @@ export interface Git {
   read(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
   /** Object id of a file or tree at a sha (`.` = the top), or undefined: equal ids mean equal content. */
   objectId(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
+  /** Whether a commit is the head or lies behind it; false as well when the mirror does not have it. */
+  contains(repo: RepoRef, head: string, sha: string): Promise<boolean>;
   /** The message of a commit, at most 1 MiB of it. */
   message(repo: RepoRef, sha: string): Promise<string>;
   /**
@@ -40,7 +43,8 @@ export interface Git {
 
 export interface FetchRequest {
   readonly repo: RepoRef;
-  readonly sha: string;
+  /** null = only the ref's own head. */
+  readonly sha: string | null;
   /** The ref in the base repository to ask the head of: `refs/heads/…`, `refs/tags/…` or `refs/pull/N/head`. */
   readonly ref: string;
 }

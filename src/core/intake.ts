@@ -1,4 +1,7 @@
+import type { CronEntry } from './cron.ts';
+import type { GivenInputs } from './dispatch.ts';
 import type { Value } from './expression.ts';
+import type { RunId } from './job.ts';
 import type { EventName, RepoRef, TrustClass } from './run.ts';
 
 /** One HTTP request from the forge, as it was received and verified. Kept whole for replay until its runs are final. */
@@ -26,8 +29,22 @@ export type IntakeRequest =
       /** For expressions. */
       readonly event: Value;
     } & Target)
+  /** Somebody, or the clock, asks for runs: which commit they are at is found out when they are planned. */
+  | ({ readonly kind: 'asked'; readonly eventName: 'workflow_dispatch' | 'schedule'; readonly asked: Asked } & Target)
   /** The pull request was closed or the branch deleted: its live runs are over. */
   | ({ readonly kind: 'gone'; readonly eventName: EventName; readonly because: string } & Target);
+
+export interface Asked {
+  /** As it was written: `main`, `v1`, or `refs/…` in full. */
+  readonly ref: string;
+  /** A commit on that ref; null = the newest. */
+  readonly sha: string | null;
+  /** null = all that take the event. */
+  readonly pipeline: string | null;
+  readonly inputs: GivenInputs;
+  /** The time that came; null when a person asks. */
+  readonly time: CronEntry | null;
+}
 
 export interface Target {
   readonly repo: RepoRef;
@@ -51,3 +68,17 @@ export type Intake = IntakeRequest & {
   /** How often planning was tried and failed for a reason that may pass. */
   readonly tries: number;
 };
+
+export interface KnownRepo {
+  readonly repo: RepoRef;
+  /** Without prefix. */
+  readonly defaultBranch: string;
+}
+
+export interface IntakeState {
+  readonly intake: Intake;
+  readonly isPlanned: boolean;
+  /** What the planner had to say, or why it puts the intake off. */
+  readonly note: string | null;
+  readonly runs: readonly RunId[];
+}

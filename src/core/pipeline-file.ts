@@ -3,7 +3,6 @@ import { normalPath, normalVolumePath } from './pipeline-paths.ts';
 import {
   DEFAULT_SHM_BYTES,
   DEFAULT_TIMEOUT_MINUTES,
-  type EventFilter,
   type CacheSpec,
   type ConcurrencyTemplate,
   type JobTemplate,
@@ -11,20 +10,21 @@ import {
   type Sidecar,
   type StepSpec,
   type Strategy,
-  type Triggers,
 } from './pipeline.ts';
 import { problemsOfExpressions } from './expression-places.ts';
+import { withIncludes, withoutIncludes, type ReadIncluded, type Whole } from './include.ts';
 import { keyPosition, labelOf, nodeAt, problemsOfIssues } from './pipeline-issues.ts';
 import { problemsOfRules } from './pipeline-rules.ts';
 import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } from './pipeline-schema.ts';
-import type { Problem } from './problem.ts';
+import { placed, type Position, type Problem } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 import type { Retry } from './retry.ts';
 import { artifactsOf } from './artifact-schema.ts';
 import { usesOf } from './secret-uses.ts';
-import { durationMs } from './schema-values.ts';
+import { durationMs, listOf } from './schema-values.ts';
 import { parseSize } from './size.ts';
-import { readYaml, type YamlNode } from './yaml-tree.ts';
+import { triggersOf } from './pipeline-triggers.ts';
+import { readYaml, writtenIn, type YamlNode } from './yaml-tree.ts';
 
 /** Where pipeline files lie; the first folder that has one counts, the others do not. */
 export const PIPELINE_FOLDERS = ['.hearth', 'ci/pipelines'] as const;
@@ -42,8 +42,25 @@ export function isPipelineFile(path: string): boolean {
  */
 export function parsePipeline(text: string, file: string): Result<Pipeline, readonly Problem[]> {
   const tree = readYaml(text);
-  if (!tree.ok) return failed(tree.problem.map((trouble) => ({ ...trouble, file })));
-  const root = tree.value;
+  return tree.ok
+    ? checkPipeline(withoutIncludes(tree.value, file), file)
+    : failed(tree.problem.map((trouble) => ({ ...trouble, file })));
+}
+
+/** The same with the files that it includes. Rejects only when `read` does. */
+export async function loadPipeline(
+  text: string,
+  file: string,
+  read: ReadIncluded,
+): Promise<Result<Pipeline, readonly Problem[]>> {
+  const use = { characters: 0, tokens: 0, values: 0 };
+  const tree = readYaml(text, { use });
+  return tree.ok
+    ? checkPipeline(await withIncludes(tree.value, file, read, use), file)
+    : failed(tree.problem.map((trouble) => ({ ...trouble, file })));
+}
+
+function checkPipeline({ root, problems: found }: Whole, file: string): Result<Pipeline, readonly Problem[]> {
   if (root.value === null) {
     return failed([
       {
@@ -58,18 +75,18 @@ export function parsePipeline(text: string, file: string): Result<Pipeline, read
   const expressions = problemsOfExpressions(root, file);
   // A misplaced expression breaks other rules as well, which nobody needs to be told.
   const isExpression = ({ position }: Problem): boolean =>
-    expressions.some((one) => one.position?.line === position?.line && one.position?.column === position?.column);
+    expressions.some((one) => isSamePlace(one.position, position));
   const others = [
     ...(checked.success ? [] : problemsOfIssues(checked.error.issues, root, file)),
     ...problemsOfRules(root, file),
   ];
-  const problems = [...others.filter((problem) => !isExpression(problem)), ...expressions];
+  const problems = [...found, ...others.filter((problem) => !isExpression(problem)), ...expressions];
   const name = nameIn(root.value) ?? stemOf(file);
   if (!SAFE_STEM.test(name) && nameIn(root.value) === undefined) {
     const message = `The file name gives no usable pipeline name. Add "name:" at the top of the file, or rename the file.`;
     problems.push({ code: 'missing-key', message, file, position: root.position });
   }
-  if (problems.length > 0 || !checked.success) return failed(inOrder(problems));
+  if (problems.length > 0 || !checked.success) return failed(inOrder(problems, file));
   return success(pipelineOf(checked.data, root, name, file));
 }
 
@@ -93,11 +110,21 @@ function nameIn(value: unknown): string | undefined {
     : undefined;
 }
 
-function inOrder(problems: readonly Problem[]): readonly Problem[] {
-  return problems.toSorted(
-    (a, b) =>
-      (a.position?.line ?? 0) - (b.position?.line ?? 0) || (a.position?.column ?? 0) - (b.position?.column ?? 0),
-  );
+function isSamePlace(one: Position | undefined, other: Position | undefined): boolean {
+  return one?.line === other?.line && one?.column === other?.column && one?.file === other?.file;
+}
+
+/** The pipeline's own file comes first. */
+function inOrder(problems: readonly Problem[], file: string): readonly Problem[] {
+  return problems
+    .map(placed)
+    .toSorted(
+      (a, b) =>
+        Number(a.file !== file) - Number(b.file !== file) ||
+        (a.file ?? '').localeCompare(b.file ?? '') ||
+        (a.position?.line ?? 0) - (b.position?.line ?? 0) ||
+        (a.position?.column ?? 0) - (b.position?.column ?? 0),
+    );
 }
 
 function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: string): Pipeline {
@@ -105,7 +132,7 @@ function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: st
   return {
     name,
     file,
-    on: triggersOf(input.on),
+    on: triggersOf(input.on, root),
     sidecar: sidecarOf(input.sidecar),
     phases: input.phases ?? [],
     caches: Object.fromEntries(Object.entries(input.cache ?? {}).map(([cache, spec]) => [cache, cacheOf(spec)])),
@@ -126,32 +153,8 @@ function notesOf(root: YamlNode, file: string): readonly Problem[] {
   return [['permissions'], ...jobs.map((job) => ['jobs', job, 'permissions'])].flatMap((path): readonly Problem[] => {
     if (nodeAt(root, path) === undefined) return [];
     const message = `${labelOf(path)} has no effect here: jobs get no token of GitHub's. Remove it, or leave it for GitHub.`;
-    return [{ code: 'no-effect', message, file, position: keyPosition(root, path) }];
+    return [placed({ code: 'no-effect', message, file, position: keyPosition(root, path) })];
   });
-}
-
-function triggersOf(on: PipelineInput['on']): Triggers {
-  if (on === undefined) return { push: {}, pull_request: {} };
-  if (typeof on === 'string' || Array.isArray(on)) return Object.fromEntries(listOf(on).map((event) => [event, {}]));
-  return Object.fromEntries(Object.entries(on).map(([event, filter]) => [event, filterOf(filter ?? {})]));
-}
-
-const filterKeys = {
-  branches: 'branches',
-  'branches-ignore': 'branchesIgnore',
-  tags: 'tags',
-  'tags-ignore': 'tagsIgnore',
-  paths: 'paths',
-  'paths-ignore': 'pathsIgnore',
-} as const;
-
-function filterOf(input: Readonly<Record<string, string | readonly string[] | undefined>>): EventFilter {
-  return Object.fromEntries(
-    Object.entries(filterKeys).flatMap(([key, name]) => {
-      const patterns = input[key];
-      return patterns === undefined ? [] : [[name, listOf(patterns)]];
-    }),
-  );
 }
 
 function sidecarOf(input: PipelineInput['sidecar']): Sidecar {
@@ -268,20 +271,9 @@ function stepOf(
   };
 }
 
-/** Values as they were typed: people who write `VERSION: 1.10` do not mean 1.1. */
 function envAt(root: YamlNode, path: readonly PropertyKey[]): Readonly<Record<string, string>> {
   const entries = nodeAt(root, path)?.entries ?? new Map<string, { node: YamlNode }>();
-  return Object.fromEntries(
-    [...entries].map(([name, { node }]) => [name, node.value === null ? '' : (node.written ?? textOf(node.value))]),
-  );
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
-}
-
-function listOf<T>(value: T | readonly T[]): readonly T[] {
-  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
+  return Object.fromEntries([...entries].map(([name, { node }]) => [name, writtenIn(node)]));
 }
 
 function unique(names: readonly string[]): readonly string[] {

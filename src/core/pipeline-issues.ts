@@ -89,8 +89,13 @@ const cures: ReadonlyMap<string, string> = new Map([
 
 function levelOf(path: Path): { readonly known: readonly string[]; readonly later: readonly string[] } {
   const [first, second, third] = path;
-  if (first === 'on')
-    return second === 'push' || second === 'pull_request' || second === 'merge_group' ? keysOf[second] : keysOf.on;
+  if (first === 'on') {
+    if (path.length === 1) return keysOf.on;
+    if (second === 'workflow_dispatch') return path.length === 2 ? keysOf.workflow_dispatch : keysOf.input;
+    return second === 'push' || second === 'pull_request' || second === 'merge_group' || second === 'schedule'
+      ? keysOf[second]
+      : keysOf.on;
+  }
   if (first === 'sidecar') return path.length === 1 ? keysOf.sidecar : keysOf.build;
   if (first === 'cache') return keysOf.cache;
   if (first === 'defaults') return path.length === 1 ? keysOf.defaults : keysOf.defaultsRun;

@@ -2,13 +2,14 @@
  * Rules that tie values of a pipeline file together. They read the tree and not the checked data, and pass over whatever
  * has the wrong shape, so that one wrong type does not hide the rest of a file's problems.
  */
+import { inputTypes, valueFault } from './dispatch.ts';
 import { checkGraph, type GraphJob } from './graph.ts';
 import { sameName } from './pipeline-names.ts';
 import { keyPosition, labelOf, nodeAt } from './pipeline-issues.ts';
 import { normalPath } from './pipeline-paths.ts';
 import { nearestWord, type Position, type Problem, type ProblemCode } from './problem.ts';
 import { shown } from './shown.ts';
-import type { YamlNode } from './yaml-tree.ts';
+import { writtenIn, type YamlNode } from './yaml-tree.ts';
 
 type Report = (code: ProblemCode, message: string, position: Position) => void;
 
@@ -17,6 +18,7 @@ export function problemsOfRules(root: YamlNode, file: string): readonly Problem[
   const report: Report = (code, message, position) => problems.push({ code, message, file, position });
   checkSidecar(root, report);
   checkTriggers(root, report);
+  checkInputs(root, report);
   checkCaches(root, report);
   checkJobs(root, report);
   checkOrder(root, report);
@@ -48,6 +50,30 @@ function checkTriggers(root: YamlNode, report: Report): void {
         report('bad-value', message, ignore.keyPosition);
       }
     }
+  }
+}
+
+/** A default that does not fit would fail every run that nobody gives a value. */
+function checkInputs(root: YamlNode, report: Report): void {
+  for (const [name, { node, keyPosition: position }] of mappingAt(root, ['on', 'workflow_dispatch', 'inputs'])
+    ?.entries ?? []) {
+    const path = ['on', 'workflow_dispatch', 'inputs', name];
+    const type = inputTypes.find((one) => one === (node.entries.get('type')?.node.value ?? 'string'));
+    const options = node.entries.get('options');
+    if (type === 'choice' && options === undefined)
+      report('missing-key', `${labelOf(path)} is a choice and must have options. List its values.`, position);
+    if (type !== undefined && type !== 'choice' && options !== undefined)
+      report(
+        'bad-value',
+        `${labelOf(path)} has options, which only a choice has. Add "type: choice".`,
+        options.keyPosition,
+      );
+    const value = node.entries.get('default')?.node;
+    const texts = textsAt(root, [...path, 'options']).map(({ text }) => text);
+    if (value === undefined || value.value === null || type === undefined || (type === 'choice' && texts.length === 0))
+      continue;
+    const fault = valueFault({ type, options: texts }, writtenIn(value));
+    if (fault !== undefined) report('bad-value', `${labelOf([...path, 'default'])} ${fault}.`, value.position);
   }
 }
 

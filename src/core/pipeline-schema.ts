@@ -4,16 +4,17 @@
  * "jobs.build.run" + " must be …". Descriptions become the table in docs/pipeline-file.md and docs/pipeline.schema.json.
  */
 import { z } from 'zod';
+import { eventKeys, on } from './event-schema.ts';
 import { defaults, defaultsRun, job, step, strategy } from './job-schema.ts';
 import { artifactKeys } from './artifact-schema.ts';
 import { secretUseKeys } from './secret-uses.ts';
 import {
-  patterns,
   checked,
   concurrency,
   env,
   folderInside,
   identifier,
+  includes,
   line,
   NAME_RULE,
   pathInside,
@@ -24,54 +25,6 @@ import {
   size,
 } from './schema-values.ts';
 import { volumePathFault } from './pipeline-paths.ts';
-
-const PATTERNS = 'Patterns as on GitHub: `*`, `**`, `?`, `+`, `[]`, `!not`; the last that matches wins.';
-const branchKeys = {
-  branches: patterns.optional().describe(`${PATTERNS} Absent = all.`),
-  'branches-ignore': patterns.optional().describe('Branches that are left out, instead of `branches`.'),
-};
-const pathKeys = {
-  paths: patterns.optional().describe('Runs only when a changed file matches. Its jobs are "skipped" otherwise.'),
-  'paths-ignore': patterns.optional().describe('Runs only when a changed file does not match, instead of `paths`.'),
-};
-const tagKeys = {
-  tags: patterns.optional().describe('Tags; with this alone no branch counts.'),
-  'tags-ignore': patterns.optional().describe('Tags that are left out, instead of `tags`.'),
-};
-
-const pushFilter = z
-  .strictObject(
-    { ...branchKeys, ...tagKeys, ...pathKeys },
-    { error: 'must be a mapping with branches, tags or paths, or nothing' },
-  )
-  .nullable();
-const pullRequestFilter = z
-  .strictObject({ ...branchKeys, ...pathKeys }, { error: 'must be a mapping with branches or paths, or nothing' })
-  .nullable();
-const mergeGroupFilter = z
-  .strictObject({ ...branchKeys }, { error: 'must be a mapping with branches, or nothing' })
-  .nullable();
-
-export const eventNames = ['push', 'pull_request', 'merge_group'] as const;
-const EVENTS = 'push, pull_request or merge_group';
-const eventName = z.enum(eventNames, {
-  error: `must be ${EVENTS}: this version does not know other events yet. Remove it`,
-});
-
-const on = z.union(
-  [
-    eventName,
-    z.array(eventName).min(1, { error: `must name at least one event: ${EVENTS}` }),
-    z.strictObject({
-      push: pushFilter.optional().describe('Branches and tags; with a filter only what matches.'),
-      pull_request: pullRequestFilter
-        .optional()
-        .describe('Pull requests; `branches` is matched against the base branch.'),
-      merge_group: mergeGroupFilter.optional().describe('Merge queues; `branches` is matched against the base branch.'),
-    }),
-  ],
-  { error: `must be an event, a list of events or a mapping of events (${EVENTS})` },
-);
 
 const sidecar = z.strictObject(
   {
@@ -122,6 +75,9 @@ export const pipelineSchema = z.strictObject(
       .optional()
       .describe('Name of the pipeline, part of every status context. Default: the file name without its ending.'),
     on: on.optional().describe('When it runs: `push`, `pull_request`, a list of them, or a mapping. Default: both.'),
+    include: includes
+      .optional()
+      .describe('Files of the repository with `env`, `vars`, `defaults`, `cache` and `jobs` for this pipeline.'),
     env: env.optional().describe('Variables of all jobs.'),
     vars: z
       .record(identifier, scalar, { error: 'must be a mapping from names to values' })
@@ -158,23 +114,9 @@ export type CacheInput = z.output<typeof cache>;
 export const keysOf = {
   top: {
     known: Object.keys(pipelineSchema.shape),
-    later: ['include'],
+    later: [],
   },
-  on: {
-    known: [...eventNames],
-    later: [
-      'schedule',
-      'workflow_dispatch',
-      'workflow_call',
-      'workflow_run',
-      'repository_dispatch',
-      'release',
-      'pull_request_target',
-    ],
-  },
-  push: { known: Object.keys({ ...branchKeys, ...tagKeys, ...pathKeys }), later: [] },
-  pull_request: { known: Object.keys({ ...branchKeys, ...pathKeys }), later: ['types', 'checkout'] },
-  merge_group: { known: Object.keys(branchKeys), later: ['types'] },
+  ...eventKeys,
   sidecar: { known: Object.keys(sidecar.shape), later: [] },
   build: { known: ['context', 'file'], later: [] },
   cache: { known: Object.keys(cache.shape), later: [] },

@@ -1,3 +1,5 @@
+import type { CronEntry } from './cron.ts';
+import type { DispatchInputs } from './dispatch.ts';
 import type { Value } from './expression.ts';
 import type { Axes } from './matrix.ts';
 import type { Position, Problem } from './problem.ts';
@@ -32,6 +34,9 @@ export interface Triggers {
   readonly push?: EventFilter;
   readonly pull_request?: EventFilter;
   readonly merge_group?: EventFilter;
+  /** By hand. */
+  readonly workflow_dispatch?: { readonly inputs: DispatchInputs };
+  readonly schedule?: readonly CronEntry[];
 }
 
 /** Lists of patterns; what is absent does not filter. Of each pair one is there at most. */

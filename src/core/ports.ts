@@ -6,7 +6,7 @@ import type { ArtifactOf, KeptArtifact } from './artifact.ts';
 import type { TestReport } from './junit.ts';
 import type { CommitStatus } from './commit-status.ts';
 import type { Value } from './expression.ts';
-import type { Delivery, Intake, IntakeRequest } from './intake.ts';
+import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
 import type { Result } from './result.ts';
@@ -14,6 +14,7 @@ import type { RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
 import type { Decision, Snapshot } from './schedule.ts';
 import type { SecretRecord, StoredSecret } from './secret-grants.ts';
 import type { Concurrency, JobSpec } from './pipeline.ts';
+import type { DueTime, Timetable } from './timetable.ts';
 
 /** Wall clock and monotonic clock. Durations and deadlines use `monotonicMs`; `now` is for records and for display. */
 export interface Clock {
@@ -56,6 +57,24 @@ export interface Store {
   applyPlan(intake: Intake, plan: IntakePlan, now: Date): Promise<readonly RunId[]>;
   /** Sets an intake aside after a failure that may pass (no network). Counts the try. */
   postponeIntake(intake: Intake, until: Date, why: string): Promise<void>;
+
+  /** Not what was planned, but what became of the asking; see `IntakeState`. By its number, or by the delivery that brought it. */
+  findIntake(by: { readonly id: number } | { readonly delivery: string }): Promise<IntakeState | undefined>;
+  /** What the newest accepted delivery said of a repository, by `owner/name` without regard to case. */
+  knownRepo(name: string): Promise<KnownRepo | undefined>;
+
+  /** Times of the timetable that have come, the longest due first, at most `limit`. */
+  dueTimes(now: Date, limit: number): Promise<readonly DueTime[]>;
+  /**
+   * Moves an entry of the timetable on to `next` (null = it never comes again) and records what the time that came asks
+   * for, if anything, in one transaction. Refused (false) when the entry is not as it was read, or when this very time has
+   * asked before: so each time asks at most once, over restarts and with several processes.
+   */
+  takeTime(
+    due: DueTime,
+    next: Date | null,
+    ask: { readonly delivery: Delivery; readonly request: IntakeRequest } | null,
+  ): Promise<boolean>;
 
   /** Everything unfinished, read in one transaction. */
   snapshot(): Promise<Snapshot>;
@@ -122,6 +141,8 @@ export interface IntakePlan {
   readonly ends: readonly { readonly run: RunId; readonly outcome: Outcome }[];
   /** For the record, e.g. "no pipeline wants push to refs/heads/x". */
   readonly note: string | null;
+  /** All times at which the default branch's pipelines want to run; absent = this plan says nothing about them. */
+  readonly timetable?: Timetable;
 }
 
 export interface PlannedRun {
@@ -144,6 +165,8 @@ export interface PlannedRun {
   readonly leftOut: string | null;
   /** false for a run that is recorded only. */
   readonly reported: boolean;
+  /** true: it neither joins the run that stands for its commit, nor does another one join it. */
+  readonly standsAlone?: boolean;
 }
 
 export interface WorkerInfo {

@@ -19,6 +19,9 @@ export const problemCodes = {
   'bad-matrix': 'A matrix that gives no combination, or more than 256.',
   'empty-pipeline': 'A pipeline without any job.',
   'duplicate-pipeline': 'Two files of one commit give the same pipeline name.',
+  'bad-include': 'A file that is included and cannot be, or clashes with another one.',
+  'not-dispatchable': 'A pipeline that cannot be started by hand.',
+  'bad-input': 'An input of a run by hand that is unknown, missing or does not fit.',
   'missing-setting': 'A required setting is absent.',
   'unknown-setting': 'A setting that Hearth does not know.',
   'bad-setting': 'A setting with a value that is not allowed.',
@@ -30,6 +33,8 @@ export type ProblemCode = keyof typeof problemCodes;
 export interface Position {
   readonly line: number;
   readonly column: number;
+  /** Set when it is in another file than the one that is checked: one that this includes. */
+  readonly file?: string;
 }
 
 export interface Problem {
@@ -39,6 +44,13 @@ export interface Problem {
   /** Path of the file inside the repository, or the name of the settings source. */
   readonly file?: string;
   readonly position?: Position;
+}
+
+/** The problem with the file that its place is in. */
+export function placed(problem: Problem): Problem {
+  if (problem.position?.file === undefined) return problem;
+  const { file, ...position } = problem.position;
+  return { ...problem, file, position };
 }
 
 /** `file:line:column: message [code]`, the form that editors and terminals turn into links. */

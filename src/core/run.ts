@@ -10,9 +10,19 @@ import type { CacheSpec, Concurrency, Sidecar } from './pipeline.ts';
  */
 export type TrustClass = 'T1' | 'T2' | 'T3' | 'T4';
 
-export type EventName = 'push' | 'pull_request' | 'merge_group' | 'manual';
+export type EventName = 'push' | 'pull_request' | 'merge_group' | 'workflow_dispatch' | 'schedule' | 'manual';
+
+/** Of what lies in the repository itself: the default branch and tags are protected, other branches are not. */
+export function trustOf(ref: string, defaultBranch: string): TrustClass {
+  return ref.startsWith('refs/tags/') || ref === `refs/heads/${defaultBranch}` ? 'T1' : 'T2';
+}
 
 export type RunState = 'queued' | 'running' | 'finished';
+
+/** Not caused by a commit: such a run is on no line, stands for nothing else, and no newer head ends it. */
+export function isAskedFor(event: EventName): event is 'workflow_dispatch' | 'schedule' {
+  return event === 'workflow_dispatch' || event === 'schedule';
+}
 
 export interface Run {
   readonly id: RunId;
@@ -20,7 +30,7 @@ export interface Run {
   readonly sha: string;
   /** Full ref as jobs see it: `refs/heads/…`, `refs/tags/…`, or `refs/pull/N/head`. */
   readonly ref: string;
-  /** See {@link lineOf}. */
+  /** See {@link lineOf}; `asked:<intake>` when it was asked for. */
   readonly line: string;
   readonly prNumber: number | null;
   /** The event that made the run; a later event of the same sha joins it. */

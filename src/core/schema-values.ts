@@ -31,6 +31,17 @@ export const folderInside = z
   .string({ error: 'must be a path' })
   .check(checked((path) => insidePathFault(path, 'top-allowed')));
 
+export const includePath = z
+  .string({ error: 'must be a path' })
+  .check(
+    checked(
+      (path) =>
+        insidePathFault(path, 'never-top') ??
+        (/\.ya?ml$/.test(path) ? undefined : 'must be a YAML file: its name ends in .yml or .yaml'),
+    ),
+  );
+export const includes = listOrOne(includePath, 'must be a path or a list of paths', 1);
+
 export const paths = listOrOne(pathInside, 'must be a path or a list of paths', 1);
 export const patterns = listOrOne(line, 'must be a pattern or a list of them', 1);
 
@@ -148,4 +159,9 @@ export function checked<T>(fault: (value: T) => string | undefined): z.core.Chec
     const message = fault(payload.value);
     if (message !== undefined) payload.issues.push({ code: 'custom', message, input: payload.value });
   };
+}
+
+/** The other side of {@link listOrOne}. */
+export function listOf<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
 }

@@ -29,7 +29,7 @@ const TAG = 'refs/tags/';
  */
 export function judgeTrigger(on: Triggers, event: TriggerEvent, changed: readonly string[] | null): TriggerVerdict {
   if (event.eventName === 'manual') return { wanted: true };
-  const filter = on[event.eventName];
+  const filter = filterOf(on, event.eventName);
   if (filter === undefined) return { wanted: false, by: 'event', why: `it does not run on ${event.eventName}` };
   const why = refFault(filter, event);
   if (why !== undefined) return { wanted: false, by: 'event', why };
@@ -38,8 +38,26 @@ export function judgeTrigger(on: Triggers, event: TriggerEvent, changed: readonl
 
 /** Whether the verdict on this event depends on what it changed. */
 export function asksForPaths(on: Triggers, { eventName, headRef }: TriggerEvent): boolean {
-  const filter = eventName === 'manual' ? undefined : on[eventName];
+  const filter = filterOf(on, eventName);
   return !headRef.startsWith(TAG) && (filter?.paths ?? filter?.pathsIgnore) !== undefined;
+}
+
+/** What the file says of an event; what was asked for knows no filters. */
+function filterOf(on: Triggers, event: EventName): EventFilter | undefined {
+  switch (event) {
+    case 'push':
+    case 'pull_request':
+    case 'merge_group':
+      return on[event];
+    case 'workflow_dispatch':
+      return on.workflow_dispatch && {};
+    case 'schedule':
+      return on.schedule && {};
+    case 'manual':
+      return undefined;
+    default:
+      return unreachable(event);
+  }
 }
 
 function refFault(filter: EventFilter, event: TriggerEvent): string | undefined {
@@ -50,6 +68,8 @@ function refFault(filter: EventFilter, event: TriggerEvent): string | undefined 
     case 'merge_group':
       return patternFault(filter.branches, filter.branchesIgnore, event.baseRef ?? '', 'base branch', 'branches');
     case 'manual':
+    case 'workflow_dispatch':
+    case 'schedule':
       return undefined;
     default:
       return unreachable(event.eventName);

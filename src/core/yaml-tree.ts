@@ -48,13 +48,31 @@ const MAX_DEPTH = 50;
 const MAX_TOKENS = 100_000;
 const MAX_TROUBLES = 50;
 
+/** How much was read so far of what belongs together; the limits hold for all of it. */
+export interface YamlUse {
+  characters: number;
+  tokens: number;
+  values: number;
+}
+
+export interface YamlSource {
+  /** Stands in every place; for a file that another one includes. */
+  readonly file?: string;
+  /** Counted up. */
+  readonly use?: YamlUse;
+}
+
 /** Reads one document. Reports every syntax error and duplicate key at once. Never throws, for any text. */
-export function readYaml(text: string): Result<YamlNode, readonly YamlTrouble[]> {
-  const excess = excessOf(text);
-  if (excess) return failed([{ code: 'bad-value', message: excess, position: { line: 1, column: 1 } }]);
+export function readYaml(
+  text: string,
+  { file, use = { characters: 0, tokens: 0, values: 0 } }: YamlSource = {},
+): Result<YamlNode, readonly YamlTrouble[]> {
+  const excess = excessOf(text, use);
+  const start: Position = { line: 1, column: 1, ...(file === undefined ? {} : { file }) };
+  if (excess) return failed([{ code: 'bad-value', message: excess, position: start }]);
   const lines = new LineCounter();
   const document = parseDocument(text, { version: '1.2', uniqueKeys: false, prettyErrors: false, lineCounter: lines });
-  const reader = new Reader(text, lines);
+  const reader = new Reader(text, lines, { file, use });
   for (const fault of [...document.errors, ...document.warnings]) {
     reader.report(
       'yaml-syntax',
@@ -70,14 +88,15 @@ export function readYaml(text: string): Result<YamlNode, readonly YamlTrouble[]>
 const DEPTH_MESSAGE = `The file nests deeper than ${MAX_DEPTH} levels. Flatten it.`;
 
 /** Parsing takes up to 7 µs per token, on the daemon's own thread; splitting into tokens is a tenth of that. */
-function excessOf(text: string): string | undefined {
-  if (text.length > MAX_YAML_CHARACTERS)
-    return 'The file is larger than 1 MiB. Move long scripts into files of their own.';
-  let tokens = 0;
+function excessOf(text: string, use: YamlUse): string | undefined {
+  const what = use.characters === 0 ? 'The file' : 'The pipeline, with all that it includes,';
+  use.characters += text.length;
+  if (use.characters > MAX_YAML_CHARACTERS)
+    return `${what} is larger than 1 MiB. Move long scripts into files of their own.`;
   for (const token of new Lexer().lex(text)) {
-    if (token !== '') tokens += 1;
-    if (tokens > MAX_TOKENS)
-      return `The file has more than ${MAX_TOKENS} YAML tokens. Split it into several pipelines.`;
+    if (token !== '') use.tokens += 1;
+    if (use.tokens > MAX_TOKENS)
+      return `${what} has more than ${MAX_TOKENS} YAML tokens. Split it into several pipelines.`;
   }
   return undefined;
 }
@@ -90,11 +109,18 @@ class Reader {
   readonly #targets = new Map<Alias, Node>();
   readonly #open = new Set<Node>();
   readonly #text: string;
-  #values = 0;
+  readonly #file: string | undefined;
+  readonly #use: YamlUse;
 
-  constructor(text: string, lines: LineCounter) {
+  constructor(
+    text: string,
+    lines: LineCounter,
+    { file, use }: { readonly file: string | undefined; readonly use: YamlUse },
+  ) {
     this.#text = text;
     this.#lines = lines;
+    this.#file = file;
+    this.#use = use;
   }
 
   /** An alias means the nearest anchor of its name above it; one pass finds them all. */
@@ -112,7 +138,7 @@ class Reader {
   }
 
   report(code: ProblemCode, offset: number, message: string): void {
-    if (this.#values > MAX_VALUES) return;
+    if (this.#use.values > MAX_VALUES) return;
     const known = this.troubles.some(
       (one) => one.message === message && one.position.line === this.#position(offset).line,
     );
@@ -195,14 +221,14 @@ class Reader {
 
   /** False once the budget is used up; what was read is then worthless, and that alone is reported. */
   #spend(offset: number): boolean {
-    if (this.#values < MAX_VALUES) {
-      this.#values += 1;
+    if (this.#use.values < MAX_VALUES) {
+      this.#use.values += 1;
       return true;
     }
-    if (this.#values === MAX_VALUES) {
+    if (this.#use.values === MAX_VALUES) {
       const message = `The file has more than ${MAX_VALUES} values once its aliases are resolved. Use fewer aliases or split it.`;
       this.troubles.splice(0, Infinity, { code: 'bad-value', message, position: this.#position(offset) });
-      this.#values += 1;
+      this.#use.values += 1;
     }
     return false;
   }
@@ -227,8 +253,15 @@ class Reader {
 
   #position(offset: number): Position {
     const place = this.#lines.linePos(offset);
-    return { line: Math.max(1, place.line), column: Math.max(1, place.col) };
+    const file = this.#file === undefined ? {} : { file: this.#file };
+    return { line: Math.max(1, place.line), column: Math.max(1, place.col), ...file };
   }
+}
+
+/** A value as it was typed: people who write `VERSION: 1.10` do not mean 1.1. Empty for nothing, lists and mappings. */
+export function writtenIn({ value, written }: YamlNode): string {
+  if (written !== undefined && value !== null) return written;
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
 function offsetOf(node: unknown): number | undefined {

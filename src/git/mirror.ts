@@ -100,17 +100,18 @@ async function fetchOnce(
   mirror: string,
 ): Promise<Result<{ readonly head: string | null }, GitTrouble>> {
   const { sha, ref, repo } = request;
-  if (!isSha(sha)) return failed(missing(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`));
+  if (sha !== null && !isSha(sha))
+    return failed(missing(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`));
   if (!isRef(ref)) return failed(missing(`${JSON.stringify(ref.slice(0, 80))} is not a branch, tag or pull request`));
   const made = await makeMirror(parts, mirror);
   if (!made.ok) return made;
   const head = `${HEADS}/${createHash('sha256').update(ref).digest('hex').slice(0, 40)}`;
   const bringRef = `+${ref}:${head}`;
-  const bringSha = `+${sha}:${COMMITS}/${sha}`;
+  const bringSha = sha === null ? [] : [`+${sha}:${COMMITS}/${sha}`];
 
-  let answer = await bring(parts, repo, mirror, [bringRef, bringSha]);
+  let answer = await bring(parts, repo, mirror, [bringRef, ...bringSha]);
   const first = faultOf(answer);
-  if (!answer.ok && first === 'ref-gone') answer = await bring(parts, repo, mirror, [bringSha]);
+  if (!answer.ok && first === 'ref-gone' && sha !== null) answer = await bring(parts, repo, mirror, bringSha);
   else if (!answer.ok && first === 'no-such-commit') answer = await bring(parts, repo, mirror, [bringRef]);
   const fault = answer.ok ? undefined : faultOf(answer);
   if (fault === 'disk') return failed(diskTrouble(answer));
@@ -124,8 +125,11 @@ async function fetchOnce(
       message: `fetch from ${parts.urls.of(repo)} failed: ${wordsOf(answer)}. Check the network, the repository's name and the GitHub credential.`,
     });
   }
-  const [shaLine = '', headLine = ''] = await describeObjects(parts, mirror, [sha, `${head}^{commit}`]);
-  if (shaLine !== `${sha} commit`) {
+  const [headLine = '', shaLine = ''] = await describeObjects(parts, mirror, [
+    `${head}^{commit}`,
+    ...(sha === null ? [] : [sha]),
+  ]);
+  if (sha !== null && shaLine !== `${sha} commit`) {
     const isThere = !shaLine.endsWith(' missing');
     return failed(
       missing(
@@ -135,9 +139,14 @@ async function fetchOnce(
       ),
     );
   }
-  await keep(mirror, sha);
+  if (sha !== null) await keep(mirror, sha);
   const refGone = first === 'ref-gone' || fault === 'ref-gone';
   const known = /^([0-9a-f]{40}) commit$/.exec(headLine)?.[1];
+  // Its branch may be force-pushed before the job begins; a commit that somebody asked for stays.
+  if (sha === null && !refGone && known !== undefined) {
+    const args = ['update-ref', '--end-of-options', `${COMMITS}/${known}`, known];
+    await parts.run({ gitDir: mirror, args, timeoutMs: parts.timeoutMs });
+  }
   return success({ head: refGone || known === undefined ? null : known });
 }
 

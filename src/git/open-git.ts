@@ -70,6 +70,11 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
         .split('\n')
         .at(-1);
     },
+    contains: async (repo, head, sha) => {
+      if (!isSha(head) || !isSha(sha)) return false;
+      const args = ['merge-base', '--is-ancestor', '--end-of-options', sha, head];
+      return (await run({ gitDir: mirrors.pathOf(repo), args, timeoutMs })).ok;
+    },
     message: async (repo, sha) => {
       if (!isSha(sha)) throw new Error(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`);
       const commit = (await read(repo, ['cat-file', 'commit', sha])).toString('utf8');

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { eventContext } from '../core/event.ts';
 import type { IntakeRequest, Target } from '../core/intake.ts';
 import { failed, success, type Result } from '../core/result.ts';
-import { fullName, type RepoRef, type TrustClass } from '../core/run.ts';
+import { trustOf, type RepoRef, type TrustClass } from '../core/run.ts';
 
 /** `request` is null when the payload is fine and asks for nothing; the note then says why. */
 export type PayloadReading =
@@ -100,7 +100,7 @@ function readPush(payload: z.output<typeof push>): Result<EventReading, string> 
   if (payload.deleted === true || ZERO_SHA.test(payload.after)) {
     return success(asking({ kind: 'gone', eventName: 'push', because: `${shortRef(headRef)} was deleted`, ...target }));
   }
-  const trust: TrustClass = isTag || headRef === `refs/heads/${defaultBranch}` ? 'T1' : 'T2';
+  const trust = trustOf(headRef, defaultBranch);
   // For an annotated tag `after` is the tag object, which can neither carry a status nor be named by a run.
   const commit = isTag ? (payload.head_commit?.id ?? payload.after) : payload.after;
   return success(asking({ kind: 'head', eventName: 'push', sha: commit, trust, ...target }));
@@ -221,11 +221,4 @@ function read<S extends z.ZodType, T>(
   const parsed = schema.safeParse(payload, { reportInput: true });
   if (parsed.success) return next(parsed.data);
   return failed(parsed.error.issues.slice(0, SHOWN_ISSUES).map(sentenceOf).join('; '));
-}
-
-/** Whether `owner/name` or `owner/*` is on the list, without regard to case, as on GitHub. */
-export function isAllowed(repo: RepoRef, allowed: readonly string[]): boolean {
-  const full = fullName(repo).toLowerCase();
-  const whole = `${repo.owner.toLowerCase()}/*`;
-  return allowed.some((pattern) => pattern.toLowerCase() === full || pattern.toLowerCase() === whole);
 }

@@ -6,11 +6,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Webhooks } from '@octokit/webhooks';
+import { isAllowed } from '../core/allow-list.ts';
 import type { Delivery, DeliveryVerdict, IntakeRequest } from '../core/intake.ts';
 import type { Secret } from '../core/secret.ts';
 import { fullName } from '../core/run.ts';
 import { readJson } from './json.ts';
-import { isAllowed, readPayload } from './payload.ts';
+import { readPayload } from './payload.ts';
 
 export interface DeliveryRules {
   /** All are accepted, so that one can be replaced without losing a delivery. */

@@ -2,15 +2,15 @@
 import type { Request, Response, Router } from 'express';
 import { z } from 'zod';
 import { cancelledBy } from '../core/outcome.ts';
-import type { Clock, RunFilter, Store } from '../core/ports.ts';
+import type { RunFilter, Store } from '../core/ports.ts';
 import type { Access } from './access.ts';
-import { runDetailsJson, runJson } from './api-shapes.ts';
+import { intakeJson, runDetailsJson, runJson } from './api-shapes.ts';
+import { createDispatch, type DispatchParts } from './dispatch-route.ts';
 import type { Links } from './links.ts';
 import { createRouter, route, runIdOf, sendError, sendNotFound } from './reply.ts';
 
-export interface ApiParts {
-  readonly store: Pick<Store, 'findRun' | 'resultsOf' | 'listRuns' | 'cancel'>;
-  readonly clock: Clock;
+export interface ApiParts extends DispatchParts {
+  readonly store: Pick<Store, 'findRun' | 'resultsOf' | 'listRuns' | 'cancel'> & DispatchParts['store'];
   readonly access: Access;
   readonly links: Pick<Links, 'jobLog' | 'artifact'>;
   /** Something was cancelled: scheduler and reporter should look. */
@@ -30,13 +30,26 @@ const listQuery = z.strictObject({
   cursor: one.regex(/^\d{1,15}$/, 'must be what a page returned as next').optional(),
 });
 
-export function apiRouter({ store, clock, access, links, onCancelled }: ApiParts): Router {
+export function apiRouter(parts: ApiParts): Router {
+  const { store, clock, access, links, onCancelled } = parts;
+
+  function mayReadAll(request: Request, response: Response): boolean {
+    if (access.rightToRead(request).kind === 'all') return true;
+    response.set('WWW-Authenticate', 'Bearer');
+    sendError(response, 401, 'Send "Authorization: Bearer" with the admin token to list runs.');
+    return false;
+  }
+
+  async function showIntake(request: Request, response: Response): Promise<void> {
+    if (!mayReadAll(request, response)) return;
+    const id = runIdOf(request);
+    const found = id === undefined ? undefined : await store.findIntake({ id });
+    if (found === undefined) sendNotFound(response);
+    else response.json(intakeJson(found));
+  }
+
   async function list(request: Request, response: Response): Promise<void> {
-    if (access.rightToRead(request).kind !== 'all') {
-      response.set('WWW-Authenticate', 'Bearer');
-      sendError(response, 401, 'Send "Authorization: Bearer" with the admin token to list runs.');
-      return;
-    }
+    if (!mayReadAll(request, response)) return;
     const query = listQuery.safeParse(request.query);
     if (!query.success) {
       const [issue] = query.error.issues;
@@ -97,7 +110,12 @@ export function apiRouter({ store, clock, access, links, onCancelled }: ApiParts
   }
 
   const router = createRouter();
-  route(router, '/api/v1/runs', { get: list });
+  const dispatch = createDispatch(parts);
+  route(router, '/api/v1/runs', {
+    get: list,
+    post: (request, response) => asAdmin(request, response, dispatch),
+  });
+  route(router, '/api/v1/intakes/:id', { get: showIntake });
   route(router, '/api/v1/runs/:id', { get: show });
   route(router, '/api/v1/runs/:id/cancel', { post: (request, response) => asAdmin(request, response, cancel) });
   route(router, '/api/v1/runs/:id/jobs/:job/cancel', {

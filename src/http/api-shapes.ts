@@ -1,4 +1,5 @@
 /** JSON as the API shows it: snake_case, stable, nothing that only the inside needs. */
+import type { IntakeState } from '../core/intake.ts';
 import type { Job } from '../core/job.ts';
 import type { TestReport } from '../core/junit.ts';
 import type { RunResults, RunWithJobs } from '../core/ports.ts';
@@ -86,6 +87,24 @@ export interface JobJson {
     readonly run_ms: number | null;
   };
   readonly log_url: string;
+}
+
+/** What became of something that was asked for. */
+export interface IntakeJson {
+  readonly id: number;
+  /** The event that its runs have, such as `workflow_dispatch`. */
+  readonly event: string;
+  readonly repo: string;
+  readonly state: 'waiting' | 'planned';
+  /** Why it waits, or why nothing runs; null when there is nothing to say. */
+  readonly note: string | null;
+  /** Numbers of the runs that were made for it. */
+  readonly runs: readonly number[];
+}
+
+export function intakeJson({ intake, isPlanned, note, runs }: IntakeState): IntakeJson {
+  const { id, eventName, repo } = intake;
+  return { id, event: eventName, repo: fullName(repo), state: isPlanned ? 'planned' : 'waiting', note, runs };
 }
 
 export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>): RunJson {

@@ -11,7 +11,10 @@ import { errorHandler, safeHeaders, sendNotFound } from './reply.ts';
 import { webhookRouter, type WebhookParts } from './webhook-route.ts';
 
 export interface AppParts extends Omit<WebhookParts, 'store'>, Omit<ApiParts, 'store' | 'access' | 'links'> {
-  readonly store: Pick<Store, 'recordDelivery' | 'findRun' | 'resultsOf' | 'runsOfSha' | 'listRuns' | 'cancel'>;
+  readonly store: Pick<
+    Store,
+    'recordDelivery' | 'findIntake' | 'knownRepo' | 'findRun' | 'resultsOf' | 'runsOfSha' | 'listRuns' | 'cancel'
+  >;
   readonly logs: Pick<JobLogs, 'size' | 'read'>;
   readonly artifacts: ArtifactFiles;
   readonly links: Links;

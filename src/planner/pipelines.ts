@@ -1,10 +1,11 @@
 /** The pipeline files of a commit. */
-import { isPipelineFile, parsePipeline, PIPELINE_FOLDERS, pipelineNameOf } from '../core/pipeline-file.ts';
+import type { ReadIncluded } from '../core/include.ts';
+import { isPipelineFile, loadPipeline, PIPELINE_FOLDERS, pipelineNameOf } from '../core/pipeline-file.ts';
 import { duplicateName, sameName } from '../core/pipeline-names.ts';
 import { NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
 import { FileTooLarge, type Git } from '../core/ports.ts';
 import type { Problem } from '../core/problem.ts';
-import { failed, type Result } from '../core/result.ts';
+import { failed, success, type Result } from '../core/result.ts';
 import type { RepoRef } from '../core/run.ts';
 
 export interface FoundPipeline {
@@ -14,14 +15,16 @@ export interface FoundPipeline {
 }
 
 const MAX_FILES = 50;
+const MAX_INCLUDED = 100;
 
 /** All pipelines at a sha that is in the mirror, by file name; files that give one name twice count as one broken pipeline. */
 export async function readPipelines(git: Git, repo: RepoRef, sha: string): Promise<readonly FoundPipeline[]> {
   for (const folder of PIPELINE_FOLDERS) {
     const files = (await git.list(repo, sha, folder)).filter(isPipelineFile);
     if (files.length > MAX_FILES) return [tooMany(folder)];
-    if (files.length > 0)
-      return withoutDuplicates(await Promise.all(files.map((file) => readOne(git, repo, sha, file))));
+    const included = includedReader(git, repo, sha);
+    const read = (file: string): Promise<ReadFile> => readOne(git, { repo, sha, file, included });
+    if (files.length > 0) return withoutDuplicates(await Promise.all(files.map(read)));
   }
   return [];
 }
@@ -30,10 +33,39 @@ interface ReadFile extends FoundPipeline {
   readonly file: string;
 }
 
-async function readOne(git: Git, repo: RepoRef, sha: string, file: string): Promise<ReadFile> {
+/** Pipelines share what they include, so each such file is read once; a commit cannot make more of them than honest ones do. */
+function includedReader(git: Git, repo: RepoRef, sha: string): ReadIncluded {
+  const known = new Map<string, ReturnType<ReadIncluded>>();
+  const read: ReadIncluded = async (path) => {
+    try {
+      const text = await git.read(repo, sha, path);
+      return text === undefined ? failed('is not there') : success(text);
+    } catch (cause) {
+      if (!(cause instanceof FileTooLarge)) throw cause;
+      return failed('is larger than 1 MiB');
+    }
+  };
+  return (path) => {
+    const found = known.get(path);
+    if (found !== undefined) return found;
+    if (known.size >= MAX_INCLUDED) return Promise.resolve(failed('is one too many for this commit'));
+    const reading = read(path);
+    known.set(path, reading);
+    return reading;
+  };
+}
+
+interface FileToRead {
+  readonly repo: RepoRef;
+  readonly sha: string;
+  readonly file: string;
+  readonly included: ReadIncluded;
+}
+
+async function readOne(git: Git, { repo, sha, file, included }: FileToRead): Promise<ReadFile> {
   try {
     const text = (await git.read(repo, sha, file)) ?? '';
-    const parsed = parsePipeline(text, file);
+    const parsed = await loadPipeline(text, file, included);
     return { file, parsed, name: parsed.ok ? parsed.value.name : (pipelineNameOf(text, file) ?? NO_PIPELINE) };
   } catch (cause) {
     if (!(cause instanceof FileTooLarge)) throw cause;

@@ -8,7 +8,7 @@ import { DEFAULT_SHM_BYTES, NO_PIPELINE, type Pipeline } from '../core/pipeline.
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
 import { failed, success, type Result } from '../core/result.ts';
-import { lineOf, type Run } from '../core/run.ts';
+import { lineOf, type Run, type RunContext } from '../core/run.ts';
 import { shown } from '../core/shown.ts';
 import { judgeTrigger } from '../core/trigger.ts';
 import type { FoundPipeline } from './pipelines.ts';
@@ -105,9 +105,13 @@ function plannedOrBroken(intake: HeadIntake, pipeline: Pipeline): PlannedRun {
 }
 
 /** The problems are those that show only with the values of this event, such as a matrix that an expression gives. */
-export function plannedRun(intake: HeadIntake, pipeline: Pipeline): Result<PlannedRun, readonly Problem[]> {
+export function plannedRun(
+  intake: HeadIntake,
+  pipeline: Pipeline,
+  inputs: RunContext['inputs'] = {},
+): Result<PlannedRun, readonly Problem[]> {
   const bare = bareRun(intake, pipeline.name);
-  const context = { ...bare.context, sidecar: pipeline.sidecar, caches: pipeline.caches, vars: pipeline.vars };
+  const context = { ...bare.context, inputs, sidecar: pipeline.sidecar, caches: pipeline.caches, vars: pipeline.vars };
   const values = planValues({ ...bare, id: null }, context);
   const heading = runHeading(pipeline, values);
   const jobs = expandPipeline(pipeline, values);
@@ -116,7 +120,7 @@ export function plannedRun(intake: HeadIntake, pipeline: Pipeline): Result<Plann
   return success({ ...bare, ...heading.value, context, jobs: jobs.value });
 }
 
-function endedRun(intake: HeadIntake, pipeline: string, outcome: Outcome): PlannedRun {
+export function endedRun(intake: HeadIntake, pipeline: string, outcome: Outcome): PlannedRun {
   return { ...bareRun(intake, pipeline), outcome };
 }
 
@@ -159,7 +163,7 @@ function shortRef(ref: string): string {
 const SHOWN_PROBLEMS = 20;
 
 /** The first problem comes first: a status has room for one. */
-function brokenMessage(problems: readonly Problem[]): string {
+export function brokenMessage(problems: readonly Problem[]): string {
   const lines = problems
     .slice(0, SHOWN_PROBLEMS)
     .map((problem) =>

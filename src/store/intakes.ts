@@ -1,8 +1,10 @@
 /** Deliveries and what they ask for, up to the moment they are planned. */
 import { sql, type SqlBool } from 'kysely';
-import type { Delivery, Intake, IntakeRequest } from '../core/intake.ts';
+import type { Delivery, Intake, IntakeRequest, IntakeState } from '../core/intake.ts';
+import type { RunId } from '../core/job.ts';
 import type { Store } from '../core/ports.ts';
 import { lineOf } from '../core/run.ts';
+import { rememberRepository } from './repositories.ts';
 import { intakeOf, runOf } from './rows.ts';
 import type { Db } from './schema.ts';
 
@@ -28,7 +30,9 @@ export async function recordDelivery(
     .returning('id')
     .executeTakeFirst();
   if (recorded === undefined) return 'duplicate';
-  if (request !== null) await insertIntake(db, delivery, request);
+  if (request === null) return 'new';
+  await insertIntake(db, delivery, request);
+  await rememberRepository(db, request, delivery.receivedAt);
   return 'new';
 }
 
@@ -57,6 +61,31 @@ export async function unplannedIntakes(db: Db, now: Date, limit: number): Promis
     .limit(limit)
     .execute();
   return rows.map(intakeOf);
+}
+
+export async function findIntake(
+  db: Db,
+  by: { readonly id: number } | { readonly delivery: string },
+): Promise<IntakeState | undefined> {
+  const all = db.selectFrom('intakes').selectAll();
+  const row = await (
+    'id' in by ? all.where('id', '=', by.id) : all.where('delivery_id', '=', by.delivery)
+  ).executeTakeFirst();
+  if (row === undefined) return undefined;
+  const runs = await runsOfIntake(db, row.id);
+  const isPlanned = row.planned_at !== null;
+  return { intake: intakeOf(row), isPlanned, note: isPlanned ? row.note : row.why, runs };
+}
+
+/** The runs that stand for an intake, in the order they were made. */
+export async function runsOfIntake(db: Db, intake: number): Promise<readonly RunId[]> {
+  const rows = await db
+    .selectFrom('intake_runs')
+    .select('run_id')
+    .where('intake_id', '=', intake)
+    .orderBy('run_id')
+    .execute();
+  return rows.map((row) => row.run_id);
 }
 
 export async function lineOfIntake(db: Db, intake: Intake): ReturnType<Store['lineOfIntake']> {

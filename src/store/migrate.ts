@@ -7,6 +7,7 @@ import { runTitles } from './migrations/0003-run-titles.ts';
 import { jobHistory } from './migrations/0004-job-history.ts';
 import { concurrency } from './migrations/0005-concurrency.ts';
 import { secrets } from './migrations/0006-secrets.ts';
+import { timetable } from './migrations/0007-timetable.ts';
 import { artifacts } from './migrations/0008-artifacts.ts';
 import type { Migration } from './migrations/migration.ts';
 
@@ -17,6 +18,7 @@ export const migrations: readonly Migration[] = [
   jobHistory,
   concurrency,
   secrets,
+  timetable,
   artifacts,
 ];
 
@@ -32,7 +34,7 @@ export async function migrate(engine: Engine, known: readonly Migration[] = migr
       .raw(`create table if not exists migrations (number ${integer} primary key, name text not null)${table}`)
       .execute(db);
     const newest = await db.selectFrom('migrations').selectAll().orderBy('number', 'desc').limit(1).executeTakeFirst();
-    refuseNewer(newest?.number ?? 0, known.length);
+    refuseNewer(newest?.number ?? 0, Math.max(0, ...known.map(({ number }) => number)));
   });
   for (const migration of known) {
     await transaction(engine.writer, async (db) => {

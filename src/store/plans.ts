@@ -4,10 +4,12 @@ import { concurrencyKey, judgeMember, type Member } from '../core/concurrency.ts
 import type { Intake } from '../core/intake.ts';
 import type { RunId } from '../core/job.ts';
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';
-import { fullName } from '../core/run.ts';
+import { fullName, isAskedFor } from '../core/run.ts';
 import { endRun } from './moves.ts';
 import { endColumns, jobOf, runOf } from './rows.ts';
+import { runsOfIntake } from './intakes.ts';
 import { settleRun } from './settle.ts';
+import { setTimetable } from './timetable.ts';
 import type { Db, JobTable } from './schema.ts';
 
 export async function applyPlan(db: Db, intake: Intake, plan: IntakePlan, now: Date): Promise<readonly RunId[]> {
@@ -20,8 +22,10 @@ export async function applyPlan(db: Db, intake: Intake, plan: IntakePlan, now: D
     .executeTakeFirst();
   if (mine !== undefined) {
     await endStaleRuns(db, plan, now);
+    if (plan.timetable !== undefined) await setTimetable(db, intake.repo.id, plan.timetable);
     for (const planned of plan.runs) {
-      const run = (await joinRun(db, planned)) ?? (await insertRun(db, planned, now));
+      const run =
+        (planned.standsAlone === true ? undefined : await joinRun(db, planned)) ?? (await insertRun(db, planned, now));
       await db
         .insertInto('intake_runs')
         .values({ intake_id: intake.id, run_id: run })
@@ -29,13 +33,7 @@ export async function applyPlan(db: Db, intake: Intake, plan: IntakePlan, now: D
         .execute();
     }
   }
-  const standing = await db
-    .selectFrom('intake_runs')
-    .select('run_id')
-    .where('intake_id', '=', intake.id)
-    .orderBy('run_id')
-    .execute();
-  return standing.map((row) => row.run_id);
+  return runsOfIntake(db, intake.id);
 }
 
 async function endStaleRuns(db: Db, plan: IntakePlan, now: Date): Promise<void> {
@@ -95,8 +93,7 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
         context: JSON.stringify(planned.context),
         reported: planned.reported ? 1 : 0,
       },
-      // What was cancelled or left out does not stand for the commit: another event may want it run.
-      dedupe: outcome?.result === 'cancelled' || planned.leftOut !== null ? null : dedupeKey(planned),
+      dedupe: standsForCommit(planned) ? dedupeKey(planned) : null,
       created_at: now.getTime(),
       state: 'queued',
       ...(outcome === null ? {} : endColumns(outcome, now)),
@@ -107,6 +104,11 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
   if (outcome === null && planned.leftOut === null) await makeRoomInGroup(db, id, planned, now);
   await settleRun(db, id, now);
   return id;
+}
+
+/** What was cancelled or left out does not: another event may want it run. */
+function standsForCommit({ outcome, leftOut, standsAlone }: PlannedRun): boolean {
+  return outcome?.result !== 'cancelled' && leftOut === null && standsAlone !== true;
 }
 
 function groupColumns(run: PlannedRun) {
@@ -159,12 +161,16 @@ async function insertJobs(db: Db, run: RunId, { jobs, leftOut }: PlannedRun, now
   }
 }
 
+const BRANCH = 'refs/heads/';
+
 function dedupeKey(run: PlannedRun): string {
   return `${run.repo.id} ${run.sha} ${run.trust} ${run.pipeline}`;
 }
 
 /** Told by the line, which names the repository the commits live in: a fork's `main` is never the base's `main`. */
 function branchOf(run: PlannedRun): string | null {
+  // Only the repository's own refs can be asked for, and what is asked for is on no line.
+  if (isAskedFor(run.eventName)) return run.ref.startsWith(BRANCH) ? run.ref.slice(BRANCH.length) : null;
   const prefix = `${run.repo.id}:refs/heads/`;
   return run.line.startsWith(prefix) ? run.line.slice(prefix.length) : null;
 }

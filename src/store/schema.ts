@@ -22,6 +22,8 @@ export interface Schema {
   readonly secrets: SecretTable;
   readonly artifacts: ArtifactTable;
   readonly test_reports: TestReportTable;
+  readonly repositories: RepositoryTable;
+  readonly timetable: TimetableTable;
 }
 
 /** A connection to the store; inside a use-case always the one its transaction runs on. */
@@ -195,6 +197,27 @@ export interface SecretTable {
 }
 
 export type ArtifactRow = Selectable<ArtifactTable>;
+export interface RepositoryTable {
+  repo_id: number;
+  owner: string;
+  name: string;
+  /** `owner/name` in lower case, as GitHub compares names. */
+  key: string;
+  default_branch: string;
+  /** When any of it was last found to be new. */
+  changed_at: Instant;
+}
+
+export interface TimetableTable {
+  id: Generated<number>;
+  repo_id: Fixed<number>;
+  pipeline: Fixed<string>;
+  cron: Fixed<string>;
+  timezone: Fixed<string>;
+  /** null = it never comes again. */
+  next_at: Instant | null;
+}
+
 export type RunRow = Selectable<RunTable>;
 export type JobRow = Selectable<JobTable>;
 export type IntakeRow = Selectable<IntakeTable>;

@@ -2,7 +2,7 @@
 import type { Store } from '../core/ports.ts';
 import { read, type Engine } from './engine.ts';
 import { startGroupCommit, type CommitFigures } from './group-commit.ts';
-import { lineOfIntake, postponeIntake, recordDelivery, unplannedIntakes } from './intakes.ts';
+import { findIntake, lineOfIntake, postponeIntake, recordDelivery, unplannedIntakes } from './intakes.ts';
 import { applyDecisions, cancel, claimsOf, finishJob, jobStarted } from './jobs.ts';
 import { migrate } from './migrate.ts';
 import { statusFailed, statusSent, unsentStatuses } from './outbox.ts';
@@ -10,6 +10,8 @@ import { applyPlan } from './plans.ts';
 import { counts, findRun, listRuns, runsOfSha, snapshot } from './reads.ts';
 import { artifactsRemoved, expiredArtifacts, resultsOf } from './results.ts';
 import { removeSecret, saveSecret, secretsOf } from './secrets.ts';
+import { knownRepo } from './repositories.ts';
+import { dueTimes, takeTime } from './timetable.ts';
 import { holdRole, renewWorker } from './workers.ts';
 
 export interface OpenStore extends Store {
@@ -30,6 +32,11 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     lineOfIntake: (intake) => read(engine, (db) => lineOfIntake(db, intake)),
     applyPlan: (intake, plan, now) => write((db) => applyPlan(db, intake, plan, now)),
     postponeIntake: (intake, until, why) => write((db) => postponeIntake(db, intake, until, why)),
+    findIntake: (by) => read(engine, (db) => findIntake(db, by)),
+    knownRepo: (name) => read(engine, (db) => knownRepo(db, name)),
+
+    dueTimes: (now, limit) => read(engine, (db) => dueTimes(db, now, limit)),
+    takeTime: (due, next, ask) => write((db) => takeTime(db, due, next, ask)),
 
     snapshot: () => read(engine, snapshot),
     apply: (decisions, now) => write((db) => applyDecisions(db, decisions, now)),

@@ -72,6 +72,17 @@ describe('lint', () => {
     ]);
   });
 
+  it('looks into the files that are included, and names them', async () => {
+    write('.hearth/ci.yml', 'include: [.hearth/shared/x.yml, shared/none.yml]\n');
+    write('.hearth/shared/x.yml', 'jobs:\n  a: {rnu: x}\n');
+    expect(await lint({ ...text(), files: [] })).toBe(1);
+    expect(lines).toEqual([
+      '.hearth/ci.yml:1:33: The included file shared/none.yml is not there. Correct its path from the top of the repository. [bad-include]',
+      '.hearth/shared/x.yml:2:3: jobs.a must have run or steps. Add one of them. [missing-key]',
+      '.hearth/shared/x.yml:2:7: Unknown key rnu of jobs.a. Did you mean "run"? [unknown-key]',
+    ]);
+  });
+
   it('gives JSON when asked', async () => {
     write('.hearth/a.yml', 'jobs: {}\n');
     await lint({ ...json(), files: [] });

@@ -1,13 +1,15 @@
 /**
- * One folder per case: `pipeline.yml` and what must come of it, `expected.json`: the jobs with what they wait for and the
+ * One folder per case: `pipeline.yml`, the files it includes, and what must come of it, `expected.json`: the jobs with what they wait for and the
  * pipeline's other fields, or all problems. `npx vitest run test/pipelines -u` writes the second file for a new case.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expandPipeline } from '../../src/core/expand.ts';
-import { parsePipeline } from '../../src/core/pipeline-file.ts';
-import { formatProblem } from '../../src/core/problem.ts';
+import { loadPipeline, parsePipeline } from '../../src/core/pipeline-file.ts';
+import type { Pipeline } from '../../src/core/pipeline.ts';
+import { formatProblem, type Problem } from '../../src/core/problem.ts';
+import { failed, success, type Result } from '../../src/core/result.ts';
 
 const root = import.meta.dirname;
 const cases = readdirSync(root, { withFileTypes: true })
@@ -16,8 +18,7 @@ const cases = readdirSync(root, { withFileTypes: true })
 
 describe('pipeline files', () => {
   it.each(cases)('%s', async (name) => {
-    const text = readFileSync(join(root, name, 'pipeline.yml'), 'utf8');
-    await expect(`${JSON.stringify(outcomeOf(text, name), null, 2)}\n`).toMatchFileSnapshot(join(root, name, 'expected.json'));
+    await expect(`${JSON.stringify(outcomeOf(await load(name)), null, 2)}\n`).toMatchFileSnapshot(join(root, name, 'expected.json'));
   });
 
   it('hostile numbers of expressions are refused within moments', () => {
@@ -33,11 +34,9 @@ describe('pipeline files', () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
-  it('every problem has a place and a next step', () => {
-    const problems = cases.flatMap((name) => {
-      const parsed = parsePipeline(readFileSync(join(root, name, 'pipeline.yml'), 'utf8'), `${name}.yml`);
-      return parsed.ok ? [] : parsed.problem;
-    });
+  it('every problem has a place and a next step', async () => {
+    const parsed = await Promise.all(cases.map(load));
+    const problems = parsed.flatMap((one) => (one.ok ? [] : one.problem));
     expect(problems.length).toBeGreaterThan(80);
     for (const problem of problems) {
       expect(problem.position, formatProblem(problem)).toBeDefined();
@@ -50,8 +49,15 @@ describe('pipeline files', () => {
 /** What a push would bring. */
 const github = { event_name: 'push', ref: 'refs/heads/main', ref_name: 'main', event: { labels: ['a', 'b'] } };
 
-function outcomeOf(text: string, name: string): unknown {
-  const parsed = parsePipeline(text, `.hearth/${name}.yml`);
+function load(name: string): Promise<Result<Pipeline, readonly Problem[]>> {
+  const text = readFileSync(join(root, name, 'pipeline.yml'), 'utf8');
+  return loadPipeline(text, `.hearth/${name}.yml`, async (path) => {
+    const file = join(root, name, path);
+    return existsSync(file) ? success(readFileSync(file, 'utf8')) : failed('is not there');
+  });
+}
+
+function outcomeOf(parsed: Result<Pipeline, readonly Problem[]>): unknown {
   if (!parsed.ok) return { problems: parsed.problem.map(formatProblem) };
   const { jobs: _, ...rest } = parsed.value;
   const jobs = expandPipeline(parsed.value, { contexts: { github, inputs: {} } });

@@ -221,6 +221,36 @@ describe('a broken pipeline file', () => {
   });
 });
 
+describe('an included file', () => {
+  it('counts as it is at the commit, and lies where it is no pipeline itself', async () => {
+    await using rig = await makePlannerRig();
+    const main = 'include: .hearth/shared/jobs.yml\nenv: {A: x}\n';
+    const sha = rig.upstream.push('topic', { '.hearth/ci.yml': main, '.hearth/shared/jobs.yml': ci });
+    rig.upstream.push('main', { '.hearth/ci.yml': main, '.hearth/shared/jobs.yml': 'jobs: {other: {run: x}}\n' });
+    await rig.push('topic', sha);
+    await rig.tick();
+    const [only, ...others] = await rig.runs();
+    expect(others).toEqual([]);
+    expect(only?.jobs.map(({ name }) => name)).toEqual(['build', 'test']);
+  });
+
+  it('that is missing or too large makes its pipeline an error that says so', async () => {
+    await using rig = await makePlannerRig();
+    const sha = rig.upstream.push('main', {
+      '.hearth/a.yml': 'include: [none.yml, large.yml]\n' + ci,
+      'large.yml': 'x'.repeat(1024 * 1024 + 1),
+    });
+    await rig.push('main', sha);
+    await rig.tick();
+    expect(await rig.told()).toEqual([
+      [
+        'a error/config: .hearth/a.yml:1:11: The included file none.yml is not there. Correct its path from the top of the repository. [bad-include]',
+        '.hearth/a.yml:1:21: The included file large.yml is larger than 1 MiB. Correct its path from the top of the repository. [bad-include]',
+      ].join('\n'),
+    ]);
+  });
+});
+
 describe('a commit without pipeline files', () => {
   it('is recorded and nothing is sent', async () => {
     await using rig = await makePlannerRig();

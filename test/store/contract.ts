@@ -10,6 +10,7 @@ import { readContract } from './contract/reads.ts';
 import { resultContract } from './contract/results.ts';
 import { secretContract } from './contract/secrets.ts';
 import { statusContract } from './contract/statuses.ts';
+import { timetableContract } from './contract/timetable.ts';
 import type { OpenEmptyStore } from './fresh-store.ts';
 
 export function storeContract(name: string, open: OpenEmptyStore): void {
@@ -24,5 +25,6 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     readContract(open);
     secretContract(open);
     resultContract(open);
+    timetableContract(open);
   });
 }

@@ -8,7 +8,8 @@ import { openSqliteEngine, openSqliteStore } from '../../src/store/sqlite.ts';
 import { delivery, head } from './support.ts';
 import { tempFolder } from './temp-folder.ts';
 
-const second = { number: migrations.length + 1, name: 'second', statements: () => ['create table extra (x integer)'] };
+const newest = Math.max(...migrations.map(({ number }) => number));
+const second = { number: newest + 1, name: 'second', statements: () => ['create table extra (x integer)'] };
 const broken = { ...second, statements: () => ['create table extra (x integer)', 'create table oops ('] };
 
 function tablesOf(path: string): { readonly tables: unknown[]; readonly applied: unknown[] } {
@@ -74,9 +75,7 @@ describe('migrations', () => {
     await engine.close();
     const before = tablesOf(path);
     await expect(openSqliteStore(path)).rejects.toThrow(
-      new RegExp(
-        `schema ${migrations.length + 1}, .* up to ${migrations.length}\\. Start the newer version .* or restore a backup`,
-      ),
+      new RegExp(`schema ${newest + 1}, .* up to ${newest}\\. Start the newer version .* or restore a backup`),
     );
     expect(tablesOf(path)).toEqual(before);
   });

@@ -73,6 +73,7 @@ export async function startHttpRig({
     probes: [{ name: 'store', check: () => Promise.resolve({ status: 'ok', reason: 'writes', at: new Date() }) }],
     readyNeeds: ['store'],
     sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+    isAllowed: ({ owner }) => owner.toLowerCase() === 'octo',
     onAccepted: () => {
       accepted += 1;
     },

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { cronFault, newestTime, nextTime } from '../../src/core/cron.ts';
+
+const next = (cron: string, after: string, timezone = 'UTC') =>
+  nextTime({ cron, timezone }, new Date(after))?.toISOString() ?? null;
+const newest = (cron: string, from: string, now: string) =>
+  newestTime({ cron, timezone: 'UTC' }, new Date(from), new Date(now))?.toISOString() ?? null;
+
+describe('the next time', () => {
+  it.each([
+    ['30 2 * * *', '2026-01-01T02:30:00Z', '2026-01-02T02:30:00.000Z'],
+    ['* * * * *', '2026-01-01T00:00:30Z', '2026-01-01T00:01:00.000Z'],
+    ['0 0 29 2 *', '2026-01-01T00:00:00Z', '2028-02-29T00:00:00.000Z'],
+    // As everywhere with cron: both days count when both are given.
+    ['0 0 13 * FRI', '2026-01-03T00:00:00Z', '2026-01-09T00:00:00.000Z'],
+    ['0 0 13 * FRI', '2026-01-09T00:00:00Z', '2026-01-13T00:00:00.000Z'],
+  ])('of %s after %s is %s', (cron, after, expected) => {
+    expect(next(cron, after)).toBe(expected);
+  });
+
+  it('that the change to summer time leaves out comes when the clocks have changed', () => {
+    expect(next('30 2 * * *', '2026-03-28T12:00:00Z', 'Europe/Berlin')).toBe('2026-03-29T01:00:00.000Z');
+  });
+
+  it('that happens twice in autumn comes once', () => {
+    expect(next('30 2 * * *', '2026-10-24T12:00:00Z', 'Europe/Berlin')).toBe('2026-10-25T00:30:00.000Z');
+    expect(next('30 2 * * *', '2026-10-25T00:30:00Z', 'Europe/Berlin')).toBe('2026-10-26T01:30:00.000Z');
+  });
+
+  it('is null when it never comes, and that is a fault of the text', () => {
+    expect(next('30 2 31 2 *', '2026-01-01T00:00:00Z')).toBeNull();
+    expect(cronFault('30 2 31 2 *')).toContain('never comes');
+    expect(cronFault('30 2 29 2 *')).toBeUndefined();
+  });
+});
+
+describe('the newest time that has passed', () => {
+  it.each([
+    ['* * * * *', '2025-01-01T00:00:00Z', '2026-01-01T00:00:30Z', '2026-01-01T00:00:00.000Z'],
+    ['0 3 * * *', '2025-01-01T03:00:00Z', '2026-01-01T02:59:59Z', '2025-12-31T03:00:00.000Z'],
+    ['0 0 29 2 *', '2020-02-29T00:00:00Z', '2026-01-01T00:00:00Z', '2024-02-29T00:00:00.000Z'],
+    ['0 3 * * *', '2026-01-01T03:00:00Z', '2026-01-01T03:00:00Z', '2026-01-01T03:00:00.000Z'],
+    ['0 3 * * *', '2026-01-02T03:00:00Z', '2026-01-02T02:00:00Z', null],
+  ])('of %s from %s to %s is %s', (cron, from, now, expected) => {
+    expect(newest(cron, from, now)).toBe(expected);
+  });
+});
