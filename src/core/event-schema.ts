@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { cronFault, timezoneFault } from './cron.ts';
 import { inputTypes } from './dispatch.ts';
-import { checked, identifier, line, patterns, scalar } from './schema-values.ts';
+import { checked, identifier, line, listOrOne, patterns, scalar } from './schema-values.ts';
+import { headTypes, otherTypes } from './pull-request-types.ts';
 
 const PATTERNS = 'Patterns as on GitHub: `*`, `**`, `?`, `+`, `[]`, `!not`; the last that matches wins.';
 const branchKeys = {
@@ -24,8 +25,23 @@ const pushFilter = z
     { error: 'must be a mapping with branches, tags or paths, or nothing' },
   )
   .nullable();
+const TYPES_OF_PULL_REQUEST = [...headTypes, ...otherTypes];
+const pullRequestType = z.enum(TYPES_OF_PULL_REQUEST, {
+  error: ({ input }) =>
+    input === 'closed'
+      ? 'cannot be closed: closing a pull request ends its runs. What was merged is a push to the base branch'
+      : `must be one of ${TYPES_OF_PULL_REQUEST.join(', ')}`,
+});
+const pullRequestKeys = {
+  ...branchKeys,
+  ...pathKeys,
+  types: listOrOne(pullRequestType, 'must be a type or a list of them', 1)
+    .optional()
+    .describe('What happens to it. Default: `opened`, `synchronize` and `reopened`.'),
+};
+
 const pullRequestFilter = z
-  .strictObject({ ...branchKeys, ...pathKeys }, { error: 'must be a mapping with branches or paths, or nothing' })
+  .strictObject(pullRequestKeys, { error: 'must be a mapping with branches, paths or types, or nothing' })
   .nullable();
 const mergeGroupFilter = z
   .strictObject({ ...branchKeys }, { error: 'must be a mapping with branches, or nothing' })
@@ -140,7 +156,7 @@ export const eventKeys = {
     later: ['workflow_call', 'workflow_run', 'repository_dispatch', 'release', 'pull_request_target'],
   },
   push: { known: Object.keys({ ...branchKeys, ...tagKeys, ...pathKeys }), later: [] },
-  pull_request: { known: Object.keys({ ...branchKeys, ...pathKeys }), later: ['types', 'checkout'] },
+  pull_request: { known: Object.keys(pullRequestKeys), later: ['checkout'] },
   merge_group: { known: Object.keys(branchKeys), later: ['types'] },
   workflow_dispatch: { known: ['inputs'], later: [] },
   input: { known: ['description', 'required', 'default', 'type', 'options'], later: ['deprecationMessage'] },

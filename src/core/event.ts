@@ -18,6 +18,7 @@ const shape: Shape = {
   ...{ action: true, number: true, ref: true, base_ref: true, before: true, after: true, compare: true },
   ...{ forced: true, created: true, deleted: true },
   head_commit: { id: true, message: true, timestamp: true, url: true, author: signature, committer: signature },
+  label: { name: true },
   pusher: { name: true, email: true },
   merge_group: { head_sha: true, head_ref: true, base_sha: true, base_ref: true },
   pull_request: {

@@ -29,6 +29,7 @@ const filterKeys = {
   'tags-ignore': 'tagsIgnore',
   paths: 'paths',
   'paths-ignore': 'pathsIgnore',
+  types: 'types',
 } as const;
 
 function filterOf(input: Readonly<Record<string, string | readonly string[] | undefined>>): EventFilter {

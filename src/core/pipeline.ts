@@ -48,6 +48,8 @@ export interface EventFilter {
   readonly tagsIgnore?: readonly string[];
   readonly paths?: readonly string[];
   readonly pathsIgnore?: readonly string[];
+  /** Of a pull request what happened to it; absent = its head changed. */
+  readonly types?: readonly string[];
 }
 
 /** The warm image that slots are made from. */

@@ -1,6 +1,8 @@
 /** Decides whether a pipeline wants an event. */
 import { matchesAny } from './pattern.ts';
+import type { Value } from './expression.ts';
 import type { EventFilter, Triggers } from './pipeline.ts';
+import { headTypes, typeOfEvent } from './pull-request-types.ts';
 import { unreachable } from './result.ts';
 import type { EventName } from './run.ts';
 
@@ -10,6 +12,8 @@ export interface TriggerEvent {
   readonly headRef: string;
   /** Base branch of a pull request or merge group without prefix, else null. */
   readonly baseRef: string | null;
+  /** `github.event`, as far as it is known. */
+  readonly event?: Value;
 }
 
 /**
@@ -65,8 +69,9 @@ function refFault(filter: EventFilter, event: TriggerEvent): string | undefined 
     case 'push':
       return pushFault(filter, event.headRef);
     case 'pull_request':
+      return typeFault(filter, event) ?? baseFault(filter, event);
     case 'merge_group':
-      return patternFault(filter.branches, filter.branchesIgnore, event.baseRef ?? '', 'base branch', 'branches');
+      return baseFault(filter, event);
     case 'manual':
     case 'workflow_dispatch':
     case 'schedule':
@@ -74,6 +79,15 @@ function refFault(filter: EventFilter, event: TriggerEvent): string | undefined 
     default:
       return unreachable(event.eventName);
   }
+}
+
+function typeFault({ types = headTypes }: EventFilter, { event = {} }: TriggerEvent): string | undefined {
+  const type = typeOfEvent(event);
+  return types.includes(type) ? undefined : `it does not run when a pull request is ${type}`;
+}
+
+function baseFault({ branches, branchesIgnore }: EventFilter, { baseRef }: TriggerEvent): string | undefined {
+  return patternFault(branches, branchesIgnore, baseRef ?? '', 'base branch', 'branches');
 }
 
 function pushFault({ branches, branchesIgnore, tags, tagsIgnore }: EventFilter, ref: string): string | undefined {

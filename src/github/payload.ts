@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { eventContext } from '../core/event.ts';
 import type { IntakeRequest, Target } from '../core/intake.ts';
+import { headTypes, otherTypes } from '../core/pull-request-types.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { trustOf, type RepoRef, type TrustClass } from '../core/run.ts';
 
@@ -40,7 +41,7 @@ function readEvent(event: string, payload: unknown): Result<EventReading, string
       return read(pullRequestAction, payload, ({ action, repository }) =>
         actsOn(action)
           ? read(pullRequest, payload, readPullRequest)
-          : success(ignored(repository, `pull_request action ${action} changes no head`)),
+          : success(ignored(repository, `nothing here listens to pull_request action ${action}`)),
       );
     case 'merge_group':
       return read(mergeGroup, payload, readMergeGroup);
@@ -107,10 +108,8 @@ function readPush(payload: z.output<typeof push>): Result<EventReading, string> 
 }
 
 const pullRequestAction = z.object({ action: z.string().max(100), repository });
-const headActions = ['opened', 'synchronize', 'reopened'];
-
 function actsOn(action: string): boolean {
-  return action === 'closed' || headActions.includes(action);
+  return action === 'closed' || [...headTypes, ...otherTypes].some((type) => type === action);
 }
 
 const pullRequest = z.object({

@@ -7,6 +7,7 @@ import { DEFAULT_IMAGE } from '../core/pipeline-file.ts';
 import { DEFAULT_SHM_BYTES, NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
+import { leavesHead, typeOfEvent } from '../core/pull-request-types.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { lineOf, type Run, type RunContext } from '../core/run.ts';
 import { shown } from '../core/shown.ts';
@@ -26,7 +27,7 @@ export function planNewest(
   const runs = found.flatMap(({ name, parsed }): PlannedRun[] => {
     if (!parsed.ok) return [endedRun(intake, name, error('config', brokenMessage(parsed.problem)))];
     const verdict = judgeTrigger(parsed.value.on, intake, changed);
-    if (verdict.wanted) return [plannedOrBroken(intake, parsed.value)];
+    if (verdict.wanted) return [{ ...plannedOrBroken(intake, parsed.value), standsAlone: isBeside(intake) }];
     if (verdict.by === 'paths') return [{ ...plannedOrBroken(intake, parsed.value), leftOut: verdict.why }];
     notes.push(`${name}: ${verdict.why}`);
     return [];
@@ -37,7 +38,7 @@ export function planNewest(
 /** The head is old: what would have run is over, and its commit says so. */
 export function planStale(intake: HeadIntake, found: readonly FoundPipeline[], newerSha: string): IntakePlan {
   const runs = found.flatMap(({ parsed }): PlannedRun[] =>
-    parsed.ok && judgeTrigger(parsed.value.on, intake, null).wanted
+    parsed.ok && !isBeside(intake) && judgeTrigger(parsed.value.on, intake, null).wanted
       ? [endedRun(intake, parsed.value.name, supersededBy(newerSha))]
       : [],
   );
@@ -54,6 +55,8 @@ export function planNone(
   ends: readonly Run[],
 ): IntakePlan {
   const message = `no pipeline file at ${intake.sha.slice(0, 7)}`;
+  // What came with the head has recorded it.
+  if (isBeside(intake)) return { runs: [], ends: [], note: message };
   const expected = onDefaultBranch.filter(
     ({ parsed }) => !parsed.ok || judgeTrigger(parsed.value.on, intake, null).wanted,
   );
@@ -63,6 +66,11 @@ export function planNone(
     reported: false,
   };
   return { runs: runs.length > 0 ? runs : [unreported], ends: endsFor(ends, intake.sha), note: message };
+}
+
+/** A label or the like asks for runs anew at a head that has had its own. */
+function isBeside({ eventName, event }: HeadIntake): boolean {
+  return eventName === 'pull_request' && leavesHead(typeOfEvent(event));
 }
 
 /** `[skip ci]`: nothing runs, and what runs of older heads goes on, for they are the newest that anybody wants checked. */

@@ -136,10 +136,19 @@ test('a closed pull request ends what runs for it and says how it ended', () => 
 });
 
 test('other actions of a pull request ask for nothing', () => {
-  const acting = ['opened', 'synchronize', 'reopened', 'closed'];
+  const acting = ['opened', 'synchronize', 'reopened', 'closed', ...beside];
   const others = examples('pull_request').filter(({ action }) => !acting.includes(String(action)));
-  expect(others.length).toBeGreaterThan(15);
+  expect(others.length).toBeGreaterThan(8);
   for (const payload of others) expect(asked('pull_request', payload)).toBeNull();
+});
+
+const beside = ['ready_for_review', 'converted_to_draft', 'labeled', 'unlabeled', 'edited'];
+
+test('a label and its like ask for runs at the head the pull request has, and say what happened', () => {
+  const some = examples('pull_request').filter(({ action }) => beside.includes(String(action)));
+  expect(some.length).toBeGreaterThan(4);
+  for (const payload of some)
+    expect(asked('pull_request', payload)).toMatchObject({ kind: 'head', event: { action: payload['action'] } });
 });
 
 test('a ref that is neither branch nor tag asks for nothing', () => {

@@ -221,6 +221,37 @@ describe('a broken pipeline file', () => {
   });
 });
 
+describe('a pull request whose head stays', () => {
+  const labels = `on: {pull_request: {types: [opened, labeled]}}\n${ci}`;
+
+  it('gives a run each time to pipelines that ask for it, beside what the commit has', async () => {
+    await using rig = await makePlannerRig();
+    const sha = rig.upstream.push('topic', {
+      '.hearth/labels.yml': labels,
+      '.hearth/ci.yml': `on: pull_request\n${ci}`,
+    });
+    const happens = async (action: string, head = sha) => {
+      await rig.pullRequest(5, 'topic', head, undefined, action);
+      await rig.tick();
+      return (await rig.runs()).map(({ run }) => `${run.pipeline} ${run.state}`);
+    };
+    expect(await happens('opened')).toEqual(['ci queued', 'labels queued']);
+    expect(await happens('edited')).toHaveLength(2);
+    expect(await happens('labeled')).toEqual(['ci queued', 'labels queued', 'labels queued']);
+    expect(await happens('labeled')).toHaveLength(4);
+    const next = rig.upstream.push('topic', { '.hearth/ci.yml': `on: pull_request\n${ci}`, a: '2' });
+    expect((await happens('synchronize', next)).slice(0, 4).every((one) => one.endsWith('finished'))).toBe(true);
+  });
+
+  it('records nothing where there is no pipeline', async () => {
+    await using rig = await makePlannerRig();
+    const sha = rig.upstream.push('topic', { a: 'x' });
+    await rig.pullRequest(5, 'topic', sha, undefined, 'labeled');
+    await rig.tick();
+    expect(await rig.runs()).toEqual([]);
+  });
+});
+
 describe('an included file', () => {
   it('counts as it is at the commit, and lies where it is no pipeline itself', async () => {
     await using rig = await makePlannerRig();

@@ -20,7 +20,7 @@ export interface PlannerRig extends AsyncDisposable {
   pass(ms: number): void;
   /** A push of a branch to this sha was received. */
   push(branch: string, sha: string, from?: Upstream, more?: Partial<Pick<HeadRequest, 'event'>>): Promise<void>;
-  pullRequest(number: number, branch: string, sha: string, headRepoId?: number | null): Promise<void>;
+  pullRequest(number: number, branch: string, sha: string, headRepoId?: number | null, action?: string): Promise<void>;
   closed(number: number, branch: string, headRepoId?: number): Promise<void>;
   deleted(branch: string): Promise<void>;
   receive(request: IntakeRequest): Promise<void>;
@@ -82,14 +82,14 @@ export async function makePlannerRig(
         baseRef: null,
         ...more,
       }),
-    pullRequest: (prNumber, branch, sha, headRepoId = upstream.repo.id) =>
+    pullRequest: (prNumber, branch, sha, headRepoId = upstream.repo.id, action) =>
       rig.receive({
         ...common,
         kind: 'head',
         eventName: 'pull_request',
         sha,
         trust: headRepoId === upstream.repo.id ? 'T2' : 'T4',
-        event: {},
+        event: action === undefined ? {} : { action },
         headRef: `refs/heads/${branch}`,
         headRepoId,
         prNumber,
