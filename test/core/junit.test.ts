@@ -67,7 +67,11 @@ AssertionError: expected 3 to be 4
     ['empty', '', 'document must contain a root element'],
     ['cut off', '<testsuite><testcase name="a">', 'unclosed tag'],
     ['something else', '<html><body/></html>', 'it has no testsuite'],
-    ['an entity of its own', '<!DOCTYPE x [<!ENTITY a "aaaa">]><testsuite>&a;</testsuite>', 'a document type is not allowed'],
+    [
+      'an entity of its own',
+      '<!DOCTYPE x [<!ENTITY a "aaaa">]><testsuite>&a;</testsuite>',
+      'a document type is not allowed',
+    ],
     ['an unknown entity', '<testsuite>&a;</testsuite>', 'undefined entity'],
     ['nested without end', '<testsuite>'.repeat(60), 'nested too deeply'],
   ])('that is %s is refused with why', (_, text, why) => {

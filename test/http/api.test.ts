@@ -19,6 +19,8 @@ test('shows a run in the documented shape', async () => {
   const link = (job: string): string =>
     expect.stringMatching(new RegExp(`^https://ci\\.example\\.com/logs/${sha}/${job}\\?t=`)) as string;
   expect(body).toEqual({
+    artifacts: [],
+    tests: {},
     id: run.id,
     repo: 'octo/hello',
     ref: 'refs/heads/main',
