@@ -19,6 +19,7 @@ import type {
 import { isErrno } from './core/errno.ts';
 import { layerOf } from './docker/artifacts.ts';
 import type { RepoRef } from './core/run.ts';
+import { measureCapacity, platform } from './docker/capacity.ts';
 import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
 import type { Log } from './log.ts';
 import { startLoop } from './loop.ts';
@@ -83,10 +84,13 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
   const id = await workerId(parts.dataDirectory, parts.random);
   const docker = watchDocker(open, clock);
   await docker.look();
+  let capacity = await measureCapacity(parts.dataDirectory);
   const info = (): WorkerInfo => ({
     id,
     // Without an engine nothing can be started, so nothing may be claimed.
     slots: docker.isUp() ? parts.slots : 0,
+    platform: platform(),
+    capacity,
     details: { docker: docker.finding(), workspaces: workspaceFinding(open, clock), pool: open.pool.counts() },
   });
   const wake = (): void => {
@@ -114,6 +118,7 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
   const renew = async (): Promise<void> => {
     const now = clock.now();
     await docker.look();
+    capacity = await measureCapacity(parts.dataDirectory);
     await worker.renew();
     leader.isOne = await store.holdRole('leader', id, new Date(now.getTime() + LEASE_MS), now);
   };

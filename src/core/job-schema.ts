@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { artifacts } from './artifact-schema.ts';
 import { secretUses } from './secret-uses.ts';
+import { priority, resources } from './resources-schema.ts';
 import {
   MAX_PARALLEL,
   concurrency,
@@ -184,6 +185,12 @@ export const job = z.strictObject(
       .describe(
         'More attempts after a failure: a number, or `max` and `when`. Default: one, for faults of the machine before anything ran.',
       ),
+    priority: priority
+      .optional()
+      .describe(
+        'From -100 to 100: of jobs whose remaining paths are about equally long the higher one starts first. Default 0.',
+      ),
+    resources: resources.optional().describe('What the job needs of the machine, and its limits.'),
     parallel: z
       .int({ error: 'must be a whole number' })
       .min(1, { error: `must lie between 1 and ${MAX_PARALLEL}` })

@@ -18,6 +18,7 @@ import { problemsOfRules } from './pipeline-rules.ts';
 import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } from './pipeline-schema.ts';
 import { placed, type Position, type Problem } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
+import { resourcesOf } from './resources-schema.ts';
 import type { Retry } from './retry.ts';
 import { artifactsOf } from './artifact-schema.ts';
 import { usesOf } from './secret-uses.ts';
@@ -215,6 +216,8 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     startDelayMs: input['start-delay'] === undefined ? 0 : durationMs(input['start-delay']),
     concurrency: concurrencyOf(input.concurrency),
     retry: retryOf(input.retry),
+    priority: input.priority ?? 0,
+    resources: resourcesOf(input.resources),
     parallel: input.parallel ?? null,
     outputs: envAt(root, [...path, 'outputs']),
   };

@@ -107,6 +107,7 @@ function levelOf(path: Path): { readonly known: readonly string[]; readonly late
   if (third === 'retry') return keysOf.retry;
   if (third === 'secrets') return keysOf.secret;
   if (third === 'artifacts') return keysOf.artifact;
+  if (third === 'resources') return keysOf.resources;
   return third === 'needs' ? keysOf.need : keysOf.job;
 }
 

@@ -8,6 +8,7 @@ import { eventKeys, on } from './event-schema.ts';
 import { defaults, defaultsRun, job, step, strategy } from './job-schema.ts';
 import { artifactKeys } from './artifact-schema.ts';
 import { secretUseKeys } from './secret-uses.ts';
+import { resources } from './resources-schema.ts';
 import {
   checked,
   concurrency,
@@ -129,8 +130,6 @@ export const keysOf = {
       'container',
       'services',
       'inputs',
-      'priority',
-      'resources',
       'environment',
       'lane',
       'workflow',
@@ -148,6 +147,7 @@ export const keysOf = {
   artifact: { known: artifactKeys, later: ['name', 'exclude', 'reports', 'untracked'] },
   concurrency: { known: ['group', 'cancel-in-progress'], later: ['queue'] },
   retry: { known: ['max', 'when'], later: [] },
+  resources: { known: Object.keys(resources.shape), later: [] },
   step: {
     known: Object.keys(step.shape),
     later: ['uses', 'with'],

@@ -3,6 +3,7 @@ import type { DispatchInputs } from './dispatch.ts';
 import type { Value } from './expression.ts';
 import type { Axes } from './matrix.ts';
 import type { Position, Problem } from './problem.ts';
+import type { Resources } from './resources.ts';
 import type { Retry } from './retry.ts';
 import type { ArtifactSpec } from './artifact.ts';
 import type { SecretUse } from './secret-uses.ts';
@@ -150,6 +151,9 @@ export interface JobSpec {
   /** false: once it has started, a newer head does not end the run. */
   readonly interruptible: boolean;
   readonly startDelayMs: number;
+  /** Among jobs of the same run whose remaining paths are alike, and between runs: higher goes first. */
+  readonly priority: number;
+  readonly resources: Resources | null;
   /** null = only the machine's own faults, once, before anything ran. */
   readonly retry: Retry | null;
   /** Which part of `parallel` it is, from 1; null without. */

@@ -9,6 +9,7 @@ import type { Value } from './expression.ts';
 import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
+import type { Capacity } from './resources.ts';
 import type { Result } from './result.ts';
 import type { RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
 import type { Decision, Snapshot } from './schedule.ts';
@@ -172,6 +173,10 @@ export interface PlannedRun {
 export interface WorkerInfo {
   readonly id: WorkerId;
   readonly slots: number;
+  /** Of the containers it starts: `linux/amd64`. */
+  readonly platform?: string;
+  /** What it has for its jobs beside slots; absent = not measured, any job is taken to fit. */
+  readonly capacity?: Capacity;
   /** For `/health`: which workspace strategy it uses and why, engine version, slots warm and busy … */
   readonly details: Readonly<Record<string, unknown>>;
 }

@@ -2,11 +2,14 @@
  * Decides what should happen next to every unfinished job. Pure: the same snapshot and clock give the same answer.
  * The scheduler loop applies the decisions and asks again until there are none.
  */
+import { openAdmission, type Admission, type WorkerState } from './admission.ts';
 import type { Job, JobId, WorkerId } from './job.ts';
 import { concurrencyKey, heldBack, jobGroups, judgeMember, memberOf, type GroupVerdict } from './concurrency.ts';
 import { jobValues, needsContext, statusOfNeeds } from './contexts.ts';
 import { usesStatus } from './expression-syntax.ts';
 import { ExpressionFailure, evaluateCondition } from './expression.ts';
+import type { RecordedDuration } from './critical-path.ts';
+import { startsInOrder, type OrderParts, type ReadyRun } from './order.ts';
 import { error, lets, type Outcome } from './outcome.ts';
 import { unreachable } from './result.ts';
 import type { Run, RunContext } from './run.ts';
@@ -14,8 +17,16 @@ import type { Run, RunContext } from './run.ts';
 /** All unfinished runs with all their jobs, and all workers, read in one transaction. */
 export interface Snapshot {
   /** Oldest first. */
-  readonly runs: readonly { readonly run: Run; readonly context: RunContext; readonly jobs: readonly Job[] }[];
-  readonly workers: readonly { readonly id: WorkerId; readonly slots: number; readonly leaseUntil: Date }[];
+  readonly runs: readonly UnfinishedRun[];
+  readonly workers: readonly WorkerState[];
+}
+
+export interface UnfinishedRun {
+  readonly run: Run;
+  readonly context: RunContext;
+  readonly jobs: readonly Job[];
+  /** What jobs of its pipeline took before; absent = nothing is known. */
+  readonly durations?: readonly RecordedDuration[];
 }
 
 export type Decision = { readonly job: JobId; readonly attempt: number } & (
@@ -27,30 +38,75 @@ export type Decision = { readonly job: JobId; readonly attempt: number } & (
   | { readonly action: 'stop'; readonly outcome: Outcome }
 );
 
-/** At most one decision per job; a skip travels one edge per call; older runs first, then the order of the file. */
+/**
+ * At most one decision per job; a skip travels one edge per call. First what becomes of jobs where they stand, older runs
+ * first and then the order of the file; then, once nothing new can be queued, the claims in the order of order.ts.
+ */
 export function decide(snapshot: Snapshot, now: Date, leaseMs: number): readonly Decision[] {
-  const free = freeSlots(snapshot, now);
-  const leaseUntil = new Date(now.getTime() + leaseMs);
+  const running = snapshot.runs.flatMap(({ jobs }) => jobs.filter((job) => job.state === 'running'));
+  const admission = openAdmission(snapshot.workers, running, now);
   const decisions: Decision[] = [];
+  const waiting: ReadyRun[] = [];
   const back = heldBack(snapshot.runs.map(({ run }) => run));
   const jobsOfGroups = jobGroups(snapshot.runs);
-  for (const { run, context, jobs } of snapshot.runs) {
+  for (const { run, context, jobs, durations = [] } of snapshot.runs) {
     const byName = new Map(jobs.map((job) => [job.name, job]));
-    const groups = Map.groupBy(jobs, (job) => job.spec.key);
+    const matrices = matricesOf(jobs);
+    const ready: Job[] = [];
     for (const job of jobs) {
-      const group = groups.get(job.spec.key) ?? [];
       const decision =
-        endWithGroup(job, group) ??
+        endWithGroup(job, matrices.get(job.spec.key) ?? []) ??
         endInTurn(run, job, jobsOfGroups) ??
-        decideJob({ run, context, jobs, byName, job, now }, () =>
-          !back.has(run.id) && isItsTurn(run, job, jobsOfGroups) && hasRoom(job, group, decisions)
-            ? takeSlot(free, leaseUntil)
-            : undefined,
-        );
+        decideJob({ run, context, jobs, byName, job, now }, () => {
+          if (!back.has(run.id) && isItsTurn(run, job, jobsOfGroups)) return refuseOrWait(job, admission, ready);
+          return undefined;
+        });
       if (decision) decisions.push({ job: job.id, attempt: job.attempt, ...decision });
     }
+    if (ready.length > 0) waiting.push({ run, jobs, ready, durations });
   }
-  return decisions;
+  // What can start from now on may be more urgent than what waits already, so slots are given away in the next round.
+  if (decisions.some(({ action }) => action === 'queue')) return decisions;
+  return [...decisions, ...claims(snapshot, waiting, admission, now, new Date(now.getTime() + leaseMs))];
+}
+
+function refuseOrWait(job: Job, admission: Admission, ready: Job[]): JobDecision | undefined {
+  const why = admission.refusal(job);
+  if (why !== undefined) return { action: 'finish', outcome: error('config', why) };
+  ready.push(job);
+  return undefined;
+}
+
+function claims(
+  { runs }: Snapshot,
+  waiting: readonly ReadyRun[],
+  admission: Admission,
+  now: Date,
+  leaseUntil: Date,
+): readonly Decision[] {
+  const running = new Map<number, number>();
+  for (const { run, jobs } of runs) {
+    const count = jobs.filter(({ state }) => state === 'running').length;
+    if (count > 0) running.set(run.repo.id, (running.get(run.repo.id) ?? 0) + count);
+  }
+  const matrices = new Map(waiting.map(({ run, jobs }) => [run.id, matricesOf(jobs)]));
+  const mayStart: OrderParts['mayStart'] = (run, job, started) =>
+    hasRoom(job, matrices.get(run.id)?.get(job.spec.key) ?? [], started);
+  const starts = startsInOrder({ runs: waiting, admission, running, mayStart, now });
+  return starts.map(({ job, worker }) => ({
+    job: job.id,
+    attempt: job.attempt,
+    action: 'claim',
+    worker,
+    leaseUntil,
+  }));
+}
+
+function matricesOf(jobs: readonly Job[]): ReadonlyMap<string, readonly Job[]> {
+  return Map.groupBy(
+    jobs.filter(({ spec }) => spec.group !== null),
+    (job) => job.spec.key,
+  );
 }
 
 type JobDecision = Decision extends infer D ? (D extends Decision ? Omit<D, 'job' | 'attempt'> : never) : never;
@@ -128,10 +184,9 @@ function isItsTurn(run: Run, job: Job, groups: ReturnType<typeof jobGroups>): bo
 }
 
 /** `max-parallel` of a matrix. */
-function hasRoom(job: Job, group: readonly Job[], decisions: readonly Decision[]): boolean {
+function hasRoom(job: Job, group: readonly Job[], claimed: ReadonlySet<JobId>): boolean {
   const most = job.spec.group?.maxParallel ?? null;
   if (most === null) return true;
-  const claimed = new Set(decisions.flatMap((one) => (one.action === 'claim' ? [one.job] : [])));
   return group.filter((one) => one.state === 'running' || claimed.has(one.id)).length < most;
 }
 
@@ -143,9 +198,10 @@ function settleNeeds(of: JobInRun): JobDecision | undefined {
   const { job, byName } = of;
   const needs = job.waitsFor.map((name) => byName.get(name));
   const { condition } = job.spec;
-  const asksItself = condition !== null && usesStatus(condition);
   const broken = needs.find((need) => need?.state === 'finished' && !isMet(need, job));
-  if (broken && !asksItself) return { action: 'finish', outcome: notRunAfter(broken, needs, job) };
+  // Reading a condition costs more than all the rest, so it is read only where it matters.
+  if (broken && !(condition !== null && usesStatus(condition)))
+    return { action: 'finish', outcome: notRunAfter(broken, needs, job) };
   const over = needs.flatMap((need) => (need?.state === 'finished' ? [need] : []));
   if (over.length < needs.length) return undefined;
   return condition === null ? { action: 'queue' } : judgeCondition(of, condition, over);
@@ -181,27 +237,4 @@ function isMet(need: Job, job: Job): boolean {
 
 function isLeftOut({ outcome }: Job): boolean {
   return outcome?.result === 'skipped' && outcome.reason === 'condition';
-}
-
-interface FreeSlots {
-  readonly worker: WorkerId;
-  count: number;
-}
-
-function freeSlots(snapshot: Snapshot, now: Date): FreeSlots[] {
-  const running = snapshot.runs.flatMap(({ jobs }) => jobs.filter((job) => job.state === 'running'));
-  return snapshot.workers
-    .filter((worker) => worker.leaseUntil >= now)
-    .map((worker) => ({
-      worker: worker.id,
-      count: worker.slots - running.filter((job) => job.worker === worker.id).length,
-    }));
-}
-
-/** The worker with most free slots, so that load spreads. */
-function takeSlot(free: FreeSlots[], leaseUntil: Date): JobDecision | undefined {
-  const best = free.reduce<FreeSlots | undefined>((a, b) => (a === undefined || b.count > a.count ? b : a), undefined);
-  if (best === undefined || best.count <= 0) return undefined;
-  best.count -= 1;
-  return { action: 'claim', worker: best.worker, leaseUntil };
 }

@@ -7,3 +7,10 @@ export function parseSize(size: string | number): number | undefined {
   if (!parts) return undefined;
   return Math.round(Number(parts[1]) * (UNITS[(parts[2] || 'b').toLowerCase()] ?? 1));
 }
+
+/** For people: `64m`, `22.5g`; rounded down, so that it is never more than there is. */
+export function sizeText(bytes: number): string {
+  const unit = (['t', 'g', 'm', 'k'] as const).find((name) => bytes >= (UNITS[name] ?? 1));
+  if (unit === undefined) return String(bytes);
+  return `${Math.floor((bytes / (UNITS[unit] ?? 1)) * 10) / 10}${unit}`;
+}

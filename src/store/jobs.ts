@@ -6,6 +6,7 @@ import type { Outcome } from '../core/outcome.ts';
 import type { Claim, Finish } from '../core/ports.ts';
 import { unreachable } from '../core/result.ts';
 import type { Decision } from '../core/schedule.ts';
+import { recordDuration } from './durations.ts';
 import { endAttempt, endJob, endRun, moveJob } from './moves.ts';
 import { contextOf, jobOf, outcomeOf, runOf } from './rows.ts';
 import { artifactsOfJobs, keepResults } from './results.ts';
@@ -139,6 +140,7 @@ export async function finishJob(db: Db, end: JobEnd): Promise<boolean> {
   if (job?.state !== 'running' || job.attempt !== end.attempt) return false;
   if (!(await endAttempt(db, job, end))) return false;
   await keepResults(db, job, end);
+  if (end.outcome.result === 'success') await recordDuration(db, job, end.at);
   await settleRun(db, job.run_id, end.at);
   return true;
 }

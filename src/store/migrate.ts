@@ -9,6 +9,7 @@ import { concurrency } from './migrations/0005-concurrency.ts';
 import { secrets } from './migrations/0006-secrets.ts';
 import { timetable } from './migrations/0007-timetable.ts';
 import { artifacts } from './migrations/0008-artifacts.ts';
+import { durations } from './migrations/0009-durations.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   secrets,
   timetable,
   artifacts,
+  durations,
 ];
 
 /**

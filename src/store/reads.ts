@@ -1,8 +1,10 @@
 /** What the loops, the pages and `/health` read. Nothing here grows with the number of finished runs. */
 import { sql, type SqlBool } from 'kysely';
+import type { RecordedDuration } from '../core/critical-path.ts';
 import type { Job } from '../core/job.ts';
 import type { RunFilter, RunPage, RunWithJobs, StoreCounts } from '../core/ports.ts';
 import type { Snapshot } from '../core/schedule.ts';
+import { durationsOf } from './durations.ts';
 import { isUnsent } from './outbox.ts';
 import { contextOf, dateOf, jobOf, runOf, workerOf } from './rows.ts';
 import type { Db, RunRow } from './schema.ts';
@@ -13,13 +15,24 @@ const isLive = sql<SqlBool>`runs.state <> 'finished'`;
 export async function snapshot(db: Db): Promise<Snapshot> {
   const runs = await db.selectFrom('runs').selectAll().where(isLive).orderBy('id').execute();
   const workers = await db.selectFrom('workers').selectAll().orderBy('id').execute();
+  const durations = await durationsOfPipelines(db, runs);
   return {
     runs: (await withJobs(db, runs)).map((found, index) => ({
       ...found,
       context: contextOf(runs[index] ?? { context: '{}' }),
+      durations: durations.get(`${found.run.repo.id} ${found.run.pipeline}`) ?? [],
     })),
-    workers: workers.map(workerOf).map(({ id, slots, leaseUntil }) => ({ id, slots, leaseUntil })),
+    workers: workers.map(workerOf).map(({ details: _details, ...worker }) => worker),
   };
+}
+
+async function durationsOfPipelines(db: Db, runs: readonly RunRow[]) {
+  const found = new Map<string, readonly RecordedDuration[]>();
+  for (const { repo_id: repo, pipeline } of runs) {
+    const key = `${repo} ${pipeline}`;
+    if (!found.has(key)) found.set(key, await durationsOf(db, repo, pipeline));
+  }
+  return found;
 }
 
 export async function findRun(db: Db, id: number): Promise<RunWithJobs | undefined> {

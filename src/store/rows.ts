@@ -4,6 +4,7 @@ import type { Job } from '../core/job.ts';
 import type { Evidence, Outcome } from '../core/outcome.ts';
 import type { Concurrency, JobSpec } from '../core/pipeline.ts';
 import type { OutgoingStatus, StoreCounts } from '../core/ports.ts';
+import type { Capacity } from '../core/resources.ts';
 import type { PastAttempt } from '../core/retry.ts';
 import type { Run, RunContext } from '../core/run.ts';
 import type { IntakeRow, JobRow, RunRow, StatusRow, WorkerRow } from './schema.ts';
@@ -34,7 +35,8 @@ export function contextOf(row: Pick<RunRow, 'context'>): RunContext {
 }
 
 export function jobOf(row: JobRow): Job {
-  const spec = JSON.parse(row.spec) as JobSpec;
+  // Older versions did not write these two.
+  const spec = { priority: 0, resources: null, ...(JSON.parse(row.spec) as Partial<JobSpec>) } as JobSpec;
   return {
     id: row.id,
     runId: row.run_id,
@@ -93,6 +95,8 @@ export function workerOf(row: WorkerRow): StoreCounts['workers'][number] {
     slots: row.slots,
     details: JSON.parse(row.details) as Record<string, unknown>,
     leaseUntil: new Date(row.lease_until),
+    ...(row.platform === null ? {} : { platform: row.platform }),
+    ...(row.capacity === null ? {} : { capacity: JSON.parse(row.capacity) as Capacity }),
   };
 }
 

@@ -24,6 +24,7 @@ export interface Schema {
   readonly test_reports: TestReportTable;
   readonly repositories: RepositoryTable;
   readonly timetable: TimetableTable;
+  readonly job_durations: JobDurationTable;
 }
 
 /** A connection to the store; inside a use-case always the one its transaction runs on. */
@@ -157,6 +158,20 @@ export interface WorkerTable {
   slots: number;
   details: Json;
   lease_until: Instant;
+  platform: string | null;
+  capacity: Json | null;
+}
+
+/** One row for each job by name; see durations.ts. */
+export interface JobDurationTable {
+  repo_id: Fixed<number>;
+  pipeline: Fixed<string>;
+  job: Fixed<string>;
+  platform: Fixed<string>;
+  /** The last ones in ms, the newest last. */
+  recent: Json;
+  median_ms: number;
+  updated_at: Instant;
 }
 
 export interface RoleTable {

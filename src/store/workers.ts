@@ -7,7 +7,13 @@ import type { Db } from './schema.ts';
 const FORGET_AFTER_MS = 7 * 24 * 3_600_000;
 
 export async function renewWorker(db: Db, worker: WorkerInfo, leaseUntil: Date, now: Date): Promise<void> {
-  const columns = { slots: worker.slots, details: JSON.stringify(worker.details), lease_until: leaseUntil.getTime() };
+  const columns = {
+    slots: worker.slots,
+    details: JSON.stringify(worker.details),
+    lease_until: leaseUntil.getTime(),
+    platform: worker.platform ?? null,
+    capacity: worker.capacity === undefined ? null : JSON.stringify(worker.capacity),
+  };
   await db
     .insertInto('workers')
     .values({ id: worker.id, ...columns })

@@ -1,6 +1,7 @@
 /** What every store promises, whatever engine is behind it, as a function of "open an empty store". */
 import { describe } from 'vitest';
 import { cancelContract } from './contract/cancel.ts';
+import { durationContract } from './contract/durations.ts';
 import { intakeContract } from './contract/intakes.ts';
 import { jobContract } from './contract/jobs.ts';
 import { leaseContract } from './contract/leases.ts';
@@ -26,5 +27,6 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     secretContract(open);
     resultContract(open);
     timetableContract(open);
+    durationContract(open);
   });
 }

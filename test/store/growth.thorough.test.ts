@@ -78,7 +78,7 @@ async function useEverything(store: Store): Promise<void> {
 }
 
 /** Tables that grow with what is finished. */
-const grows = /\b(deliveries|intakes|intake_runs|runs|jobs|statuses)\b/;
+const grows = /\b(deliveries|intakes|intake_runs|runs|jobs|statuses|job_durations)\b/;
 /** Indexes that hold only what is unfinished (or dead). */
 const holdsLittle =
   /USING (COVERING )?INDEX (runs_live|jobs_queued|jobs_running|intakes_unplanned|statuses_unsent|statuses_dead)\b/;

@@ -32,6 +32,8 @@ export function makeSpec(name: string, changes: Partial<JobSpec> = {}): JobSpec 
     allowedExitCodes: [],
     interruptible: true,
     startDelayMs: 0,
+    priority: 0,
+    resources: null,
     retry: null,
     concurrency: null,
     secrets: [],

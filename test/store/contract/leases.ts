@@ -2,17 +2,19 @@ import { describe, expect, test } from 'vitest';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import { at, claimIn, evidence, finishIn, jobIn, passed, planned, runIn } from '../support.ts';
 
-const worker = { id: 'w', slots: 3, details: { workspace: 'overlay', warm: 2 } };
+const has = { platform: 'linux/amd64', capacity: { cpus: 4, memoryBytes: 2 ** 33, diskBytes: 2 ** 36 } };
+const worker = { id: 'w', slots: 3, ...has, details: { workspace: 'overlay', warm: 2 } };
 
 export function leaseContract(open: OpenEmptyStore): void {
   describe('a worker', () => {
     const store = freshStore(open);
 
     test('is announced with its details and renewed in place', async () => {
-      await store().renewWorker({ ...worker, slots: 1 }, at(30), at(0));
+      await store().renewWorker({ id: 'w', slots: 1, details: {} }, at(30), at(0));
+      expect((await store().snapshot()).workers).toEqual([{ id: 'w', slots: 1, leaseUntil: at(30) }]);
       await store().renewWorker(worker, at(60), at(30));
       expect((await store().counts()).workers).toEqual([{ ...worker, leaseUntil: at(60) }]);
-      expect((await store().snapshot()).workers).toEqual([{ id: 'w', slots: 3, leaseUntil: at(60) }]);
+      expect((await store().snapshot()).workers).toEqual([{ id: 'w', slots: 3, ...has, leaseUntil: at(60) }]);
     });
 
     test('renews the leases of its own running jobs and of no others', async () => {

@@ -28,9 +28,10 @@ export function readContract(open: OpenEmptyStore): void {
       await finishIn(store(), first.run.id, 'lint');
       const { runs } = await store().snapshot();
       const { context } = planned([]);
+      const durations = [{ job: 'lint', platform: '', ms: 3_000 }];
       expect(runs).toEqual([
-        { ...(await findRun(store(), first.run.id)), context },
-        { ...(await findRun(store(), last.run.id)), context },
+        { ...(await findRun(store(), first.run.id)), context, durations },
+        { ...(await findRun(store(), last.run.id)), context, durations },
       ]);
     });
 
