@@ -6,14 +6,15 @@ import { ExpressionFailure } from '../core/expression.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Executor, Finish, Git, JobLogs, JobLogWriter } from '../core/ports.ts';
 import type { JobSecrets } from '../core/secrets-port.ts';
-import { oomKills } from './cgroup.ts';
 import type { Engine } from './engine.ts';
 import { keepArtifacts } from './artifacts.ts';
 import { Ended } from './ended.ts';
 import { hider, hideReport, withOutputs } from './hide.ts';
 import type { Layers } from './layers.ts';
+import { removeLimits } from './job-limits.ts';
 import { jobOutcome } from './job-outcome.ts';
 import { jobSteps } from './job-steps.ts';
+import { entry, wasKilled, withFault } from './limited-job.ts';
 import { place, type Placement } from './placement.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
@@ -34,6 +35,7 @@ export interface ExecutorParts {
   /** Where the slots' control directories are. */
   readonly slotsRoot: string;
   readonly workspaces: Workspaces;
+  readonly isRoot: boolean;
   readonly checkouts: Layers;
   readonly layers: Layers;
   readonly artifacts: Layers;
@@ -136,11 +138,12 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
         },
         stop: signals.stop,
         detach: signals.detach,
+        ...entry(slot, ticket),
       });
       if (steps.ran.length === 0) return await leaveOut(hide(steps.leftOut()), log, slot, ticket.n);
       const end = await endJob(slot, ticket.n, signals.detach);
       stopListening();
-      const killed = ((await oomKills(slot.record.process.pid)) ?? 0) > ticket.oomKills;
+      const killed = await wasKilled(slot, ticket);
       const stopped = signals.stop.aborted ? (signals.stop.reason as Outcome) : null;
       const verdict = jobOutcome(steps.ran, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
       const { exitCode } = verdict;
@@ -151,15 +154,14 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
         ticket.n,
         verdict.outcome,
       );
-      const withArtifacts =
-        verdict.outcome.result === 'success' ? (captured.fault ?? verdict.outcome) : verdict.outcome;
-      const { outcome, outputs, notes } = withOutputs(withArtifacts, steps, hide);
+      const left = verdict.outcome.result === 'success' ? (captured.fault ?? verdict.outcome) : verdict.outcome;
+      const { outcome, outputs, notes } = withOutputs(withFault(left, ticket), steps, hide);
       await raw.finish(`${steps.leftOut()}${captured.notes}${notes}${verdict.trailer}`);
       const { sha256, bytes } = await log.finish();
       const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
       await freeWorkspace(slot, ticket.n, end.tampered);
-      const left = { outputs, artifacts: captured.kept, tests: captured.tests && hideReport(captured.tests, hide) };
-      return { outcome, ...left, evidence: exitCode === null ? null : { ...evidence, exitCode } };
+      const results = { outputs, artifacts: captured.kept, tests: captured.tests && hideReport(captured.tests, hide) };
+      return { outcome, ...results, evidence: exitCode === null ? null : { ...evidence, exitCode } };
     } catch (cause) {
       // A notice that came during the last copy would begin another one, into a log that is closed by then.
       stopListening();
@@ -203,6 +205,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     }
     const { slot, ticket, held } = placement;
     for (const layer of held) layer.release();
+    if (ticket.limits !== undefined) await removeLimits(ticket.limits);
     if (slot.isAlive() && slot.record.spec.trust === 'T1') {
       parts.slots.giveBack(slot);
       return removeTicket(parts.slotsRoot, ticket);

@@ -73,6 +73,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     slots: pool,
     slotsRoot: root,
     workspaces,
+    isRoot: options.isRoot,
     checkouts: openLayers(inData('checkouts'), 'this boot'),
     layers: openLayers(
       inData('layers'),

@@ -1,11 +1,13 @@
 /** From a claim to a slot with a mounted workspace: the last moment at which nothing of the job has run. */
 import { error, type Outcome } from '../core/outcome.ts';
+import type { Job } from '../core/job.ts';
 import type { Claim, ExecutionSignals, JobLogWriter } from '../core/ports.ts';
 import type { JobSecrets, SecretTexts } from '../core/secrets-port.ts';
 import { oomKills } from './cgroup.ts';
 import { holdLayers, type DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
 import { holdArtifacts } from './artifacts.ts';
+import { applyLimits } from './job-limits.ts';
 import type { HeldLayer, Layers } from './layers.ts';
 import { prepare, type PreparationParts, type Prepared } from './preparation.ts';
 import type { Sidecars } from './sidecars.ts';
@@ -26,6 +28,8 @@ export interface PlacementParts extends DependencyLayerParts, Omit<PreparationPa
   readonly slotsRoot: string;
   readonly secrets: JobSecrets;
   readonly artifacts: Layers;
+  /** Without root no control group can be made. */
+  readonly isRoot: boolean;
 }
 
 /**
@@ -68,9 +72,9 @@ async function prepareAndEnter(
     held.unshift(...(await holdLayers(parts, claim, prepared.value, signals, say)));
     held.unshift(...(await holdArtifacts(parts.artifacts, claim, say)));
     proceed(signals);
-    // The ticket counts the bytes of the log so far.
     await written();
-    return await enterSlot(parts, claim, signals, log, { ...prepared.value, secrets: secrets.value }, held);
+    const ready = { ...prepared.value, secrets: secrets.value };
+    return await enterSlot(parts, claim, signals, ready, { log, prelude: { say, written }, held });
   } catch (cause) {
     for (const layer of held) layer.release();
     throw cause;
@@ -81,9 +85,12 @@ async function enterSlot(
   parts: PlacementParts,
   { job, run }: Claim,
   signals: ExecutionSignals,
-  log: JobLogWriter,
   prepared: Prepared & { readonly secrets: SecretTexts },
-  held: readonly HeldLayer[],
+  {
+    log,
+    prelude,
+    held,
+  }: { readonly log: JobLogWriter; readonly prelude: Prelude; readonly held: readonly HeldLayer[] },
 ): Promise<Placement> {
   const slot = await parts.slots.acquire(prepared.spec).catch((cause: unknown) => {
     parts.sidecars.forget(prepared.image.id);
@@ -102,6 +109,7 @@ async function enterSlot(
       throw new Ended(error(kind === 'disk' ? 'disk' : 'lost_slot', message));
     }
     const kills = (await oomKills(slot.record.process.pid)) ?? 0;
+    const limits = await limitsOf(parts, slot, n, job, prelude);
     const ids = { runId: run.id, jobId: job.id, attempt: job.attempt };
     const { secrets } = prepared;
     const sealed = Object.keys(secrets).length === 0 ? null : parts.secrets.seal(secrets);
@@ -112,6 +120,7 @@ async function enterSlot(
       preludeBytes: log.bytes,
       oomKills: kills,
       secrets: sealed,
+      ...limits,
     };
     await writeTicket(parts.slotsRoot, ticket);
     return { slot, ticket, held };
@@ -119,6 +128,23 @@ async function enterSlot(
     await parts.slots.remove(slot);
     throw cause;
   }
+}
+
+/** What is not held is said before anything runs. */
+async function limitsOf(
+  { isRoot }: PlacementParts,
+  slot: Slot,
+  n: number,
+  { spec: { resources } }: Job,
+  prelude: Prelude,
+): Promise<Pick<Ticket, 'limits'>> {
+  const { process, weightFault } = slot.record;
+  if (typeof weightFault === 'string') prelude.say(`hearth: slots do not give way to other work: ${weightFault}\n`);
+  const limits = resources === null ? undefined : await applyLimits({ pid: process.pid, n, resources, isRoot });
+  if (typeof limits?.fault === 'string') prelude.say(`hearth: limits not applied: ${limits.fault}\n`);
+  // The ticket counts the bytes of the log so far.
+  await prelude.written();
+  return limits === undefined ? {} : { limits };
 }
 
 function proceed(signals: ExecutionSignals): void {

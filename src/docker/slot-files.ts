@@ -99,6 +99,16 @@ export async function wasLeftOut(slotDirectory: string, n: number, k: number): P
   return (await safeRead(join(stepDirectory(slotDirectory, n, k), 'left-out'), 0)) !== undefined;
 }
 
+/** Pid of the process of a step that waits for `go`, null when the step is over, undefined until either is known. */
+export async function readHeld(slotDirectory: string, n: number, k: number): Promise<number | null | undefined> {
+  if ((await readStepEnd(slotDirectory, n, k)) !== undefined) return null;
+  const bytes = await safeRead(join(stepDirectory(slotDirectory, n, k), 'held'), 16);
+  if (bytes === undefined) return undefined;
+  const match = /^([1-9]\d{0,9})\n$/.exec(bytes.toString('latin1'));
+  if (match === null) throw new Error("a step's held file is not of the agreed form");
+  return Number(match[1]);
+}
+
 /** Undefined until the step is over. Throws when the file is not of the agreed form. */
 export async function readStepEnd(slotDirectory: string, n: number, k: number): Promise<StepEnd | undefined> {
   const bytes = await safeRead(join(stepDirectory(slotDirectory, n, k), 'rc'), 32);

@@ -23,6 +23,8 @@ export interface StepsRequest {
   readonly timeoutMs: number;
   readonly graceMs: number;
   readonly monotonicMs: () => number;
+  /** Puts a process of the job under its limits, before it does anything; absent = it has none. */
+  readonly enter?: (pid: number) => Promise<void>;
   /** The first process of the job was seen. */
   readonly started: () => void;
   /** Aborting asks the job to stop. */
@@ -57,7 +59,8 @@ export async function runSteps(request: StepsRequest): Promise<void> {
     hasRun = true;
     if (end === undefined) {
       if (!(await wasOrdered(slot.directory, n, k))) await writeRequest(slot.directory, n, k, wanted);
-      slot.runStep(n, k);
+      if (request.enter === undefined) slot.runStep(n, k);
+      else slot.holdStep(n, k);
       end = await waitForStep(request, n, k, left, started);
     } else started();
     detach.throwIfAborted();
@@ -100,12 +103,20 @@ async function waitForStep(
       started();
       return removeRequest(slot.directory, n, k);
     });
-    const [end] = await Promise.all([over, seen]);
+    const [end] = await Promise.all([over, seen, letIn(request, n, k, deadline.signal)]);
     return end;
   } finally {
     stop.removeEventListener('abort', askToStop);
     deadline.clear();
   }
+}
+
+async function letIn({ slot, enter }: StepsRequest, n: number, k: number, signal: AbortSignal): Promise<void> {
+  if (enter === undefined) return;
+  const pid = await slot.held(n, k, signal);
+  if (pid === null) return;
+  await enter(pid);
+  slot.go(n, k);
 }
 
 /** Kills what is left and resolves when the supervisor has seen that nothing is. */

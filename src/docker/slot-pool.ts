@@ -3,16 +3,8 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '../core/ports.ts';
 import { jobNumbers } from './slot-files.ts';
-import {
-  readRecord,
-  reattachSlot,
-  removeSlot,
-  removeSlotFolder,
-  startSlot,
-  type Slot,
-  type SlotParts,
-  type SlotSpec,
-} from './slot.ts';
+import { removeSlot, removeSlotFolder } from './slot-removal.ts';
+import { readRecord, reattachSlot, startSlot, type Slot, type SlotParts, type SlotSpec } from './slot.ts';
 
 export interface SlotPool {
   /** A slot of this spec, warm if there is one. Rejects with the engine's words when none can be started. */

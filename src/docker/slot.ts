@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { isErrno } from '../core/errno.ts';
+import { SLOT_CPU_SHARES, weightFault } from './cgroup.ts';
 import type { Engine } from './engine.ts';
 import type { MountHelper, ProcessIdentity } from './mount-helper.ts';
 import { bootId, identityOf, isAlive } from './process-identity.ts';
@@ -36,6 +36,8 @@ export interface SlotRecord {
   readonly containerStartedAt: string;
   readonly process: ProcessIdentity;
   readonly bootId: string;
+  /** Why its jobs may take processor time from the daemon; null = they have less weight. */
+  readonly weightFault?: string | null;
 }
 
 export interface Slot {
@@ -46,12 +48,17 @@ export interface Slot {
   nextNumber(): number;
   /** Starts step k of job n. Resending is harmless. */
   runStep(n: number, k: number): void;
+  /** The same, but its process waits for `go`. Resending either is harmless. */
+  holdStep(n: number, k: number): void;
+  go(n: number, k: number): void;
   /** TERM to every process of the job, KILL after the grace. */
   stop(n: number, graceMs: number): void;
   /** Ends the job: when `ended` resolves, nothing of it is left. */
   end(n: number): void;
   /** Resolve when the files say so; reject with SlotLost when the supervisor is gone, or with the signal's reason. */
   started(n: number, k: number, signal?: AbortSignal): Promise<void>;
+  /** Pid, as the slot's PID 1 sees it, of the process that waits for `go`; null when the step is over already. */
+  held(n: number, k: number, signal?: AbortSignal): Promise<number | null>;
   stepEnd(n: number, k: number, signal?: AbortSignal): Promise<files.StepEnd>;
   ended(n: number, signal?: AbortSignal): Promise<files.JobEnd>;
   /** Calls back whenever the job's raw log may have grown. Returns the function that ends this. */
@@ -98,7 +105,10 @@ export async function startSlot(parts: SlotParts, id: string, spec: SlotSpec): P
       if (sealed?.ok !== true)
         throw new Error(`the slot could not be sealed: ${sealed?.problem.message ?? 'no mount helper'}`);
     }
-    const record = { id, spec, containerId, containerStartedAt: container.startedAt, process, bootId: bootId() };
+    const record = {
+      ...{ id, spec, containerId, containerStartedAt: container.startedAt, process, bootId: bootId() },
+      weightFault: await weightFault(process.pid),
+    };
     await files.writeWhole(join(directory, 'slot.json'), JSON.stringify(record));
     return openSlot(directory, record, 1);
   } catch (error) {
@@ -130,7 +140,7 @@ export async function readRecord(directory: string): Promise<SlotRecord | undefi
   return text === undefined ? undefined : (parseRecord(text.toString('utf8')) as SlotRecord | undefined);
 }
 
-function bind(source: string, target: string, mode?: 'readonly'): readonly string[] {
+export function bind(source: string, target: string, mode?: 'readonly'): readonly string[] {
   return ['--mount', `type=bind,source=${source},target=${target}${mode === undefined ? '' : `,${mode}`}`];
 }
 
@@ -141,7 +151,7 @@ function containerArgs(parts: SlotParts, id: string, directory: string, spec: Sl
     '--no-healthcheck',
     // PID 1 must be the supervisor itself: with an init in front a job could stop or kill it.
     ...['--init=false', '--user', '0:0', '--workdir', '/work', '--hostname', 'hearth', '--restart', 'no'],
-    ...['--security-opt', 'no-new-privileges', '--pids-limit', '4096'],
+    ...['--security-opt', 'no-new-privileges', '--pids-limit', '4096', '--cpu-shares', String(SLOT_CPU_SHARES)],
     ...['--shm-size', String(spec.shmBytes), '--tmpfs', '/.hearth/job:rw,exec,nosuid,nodev,mode=0755,size=64m'],
     ...(spec.memoryBytes === null
       ? []
@@ -235,6 +245,12 @@ function openSlot(directory: string, record: SlotRecord, firstNumber: number): S
     runStep: (n, k) => {
       send(`run ${n} ${k}`);
     },
+    holdStep: (n, k) => {
+      send(`hold ${n} ${k}`);
+    },
+    go: (n, k) => {
+      send(`go ${n} ${k}`);
+    },
     stop: (n, graceMs) => {
       send(`stop ${n} ${Math.ceil(graceMs)}`);
     },
@@ -247,6 +263,7 @@ function openSlot(directory: string, record: SlotRecord, firstNumber: number): S
         async () => ((await files.stepStarted(directory, n, k)) ? null : undefined),
         signal,
       ).then(() => undefined),
+    held: (n, k, signal) => when(`held ${n} ${k}`, () => files.readHeld(directory, n, k), signal),
     stepEnd: (n, k, signal) => when(`rc ${n} ${k}`, () => files.readStepEnd(directory, n, k), signal),
     ended: (n, signal) => when(`end ${n}`, () => files.readJobEnd(directory, n), signal),
     onLog(n, listener) {
@@ -265,36 +282,4 @@ function openSlot(directory: string, record: SlotRecord, firstNumber: number): S
       closeSync(ctl);
     },
   };
-}
-
-/** Removes the container and then everything of the slot on disk. May be repeated. */
-export async function removeSlot(parts: SlotParts, directory: string, containerId: string): Promise<void> {
-  await parts.engine.remove([containerId]);
-  await removeSlotFolder(parts, directory);
-}
-
-/** For a slot whose container is gone. May be repeated. */
-export async function removeSlotFolder(parts: SlotParts, directory: string): Promise<void> {
-  const record = await readRecord(directory);
-  const workspace = join(directory, 'work');
-  try {
-    // Before the record, which a repetition needs.
-    await rm(workspace, { recursive: true, force: true });
-  } catch (error) {
-    if (record?.spec.copies !== true || !isErrno(error, 'EACCES', 'EPERM')) throw error;
-    await takeWorkspaceBack(parts, directory, record.spec.imageId);
-    await rm(workspace, { recursive: true, force: true });
-  }
-  await rm(directory, { recursive: true, force: true });
-}
-
-/** A job that was killed with its slot leaves files of its own user, which only the engine's root can hand over. */
-async function takeWorkspaceBack(parts: SlotParts, directory: string, imageId: string): Promise<void> {
-  await parts.engine.runToEnd([
-    ...['--label', parts.label, '--no-healthcheck', '--network', 'none', '--user', '0:0'],
-    ...bind(directory, '/.hearth/control', 'readonly'),
-    ...bind(join(directory, 'work'), '/work'),
-    ...bind(parts.supervisor, '/.hearth/supervisor', 'readonly'),
-    ...['--entrypoint', '/.hearth/supervisor', imageId, 'give-back'],
-  ]);
 }

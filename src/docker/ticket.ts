@@ -5,6 +5,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobId, RunId } from '../core/job.ts';
+import type { AppliedLimits } from './job-limits.ts';
 import { jobDirectory, jobNumbers, writeWhole } from './slot-files.ts';
 import { safeRead } from './safe-read.ts';
 import { parseRecord } from './slot.ts';
@@ -23,6 +24,8 @@ export interface Ticket {
   readonly oomKills: number;
   /** The secrets it began with, sealed; null = none. */
   readonly secrets: string | null;
+  /** Of a job with `resources`. */
+  readonly limits?: AppliedLimits;
 }
 
 /** Sealed secrets are in it. */

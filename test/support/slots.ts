@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { dockerEngine, type Engine } from '../../src/docker/engine.ts';
 import { openMountHelper, type MountHelper } from '../../src/docker/mount-helper.ts';
 import { nativePrograms } from '../../src/docker/native.ts';
-import { startSlot, removeSlot, type Slot, type SlotParts, type SlotSpec } from '../../src/docker/slot.ts';
+import { removeSlot } from '../../src/docker/slot-removal.ts';
+import { startSlot, type Slot, type SlotParts, type SlotSpec } from '../../src/docker/slot.ts';
 import {
   jobDirectory,
   writeRequest,

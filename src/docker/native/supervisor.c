@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "step-process.h"
 #include "step-request.h"
 
 #define CONTROL "/.hearth/control"
@@ -51,10 +52,11 @@ static struct {
   int64_t stop_at, kill_at;          /* monotonic ms; 0 = never */
   int64_t grace_ms;
   int log_fd, pipe_read, pipe_write;
+  int gate;                          /* the step's process waits for a byte from here; -1 = it waits no longer */
   uint64_t total, kept, cap, reported;
   int log_failed;                    /* errno of the first failed write to the log, else 0 */
   int give_back;                     /* the workspace is the host's own folder and must be given back to its owner */
-} job = {.log_fd = -1, .pipe_read = -1, .pipe_write = -1};
+} job = {.log_fd = -1, .pipe_read = -1, .pipe_write = -1, .gate = -1};
 
 static int ctl_fd, done_fd, signal_fd;
 static int64_t last_notice;
@@ -184,6 +186,11 @@ static void become_command(const struct request *request) {
   refuse_exec("starting", words[0]);
 }
 
+static void close_gate(void) {
+  if (job.gate >= 0) close(job.gate);
+  job.gate = -1;
+}
+
 /* Runs in the child: one capability fewer than PID 1, so that even a root job may not look into /proc/1. */
 static void become_job(const struct request *request, const char *script_path) {
   setsid();
@@ -198,6 +205,7 @@ static void become_job(const struct request *request, const char *script_path) {
     if (write(adj, "300", 3) < 0) dprintf(2, "hearth: oom_score_adj: %s\n", strerror(errno));
     close(adj);
   }
+  be_nice();
   if (prctl(PR_CAPBSET_READ, CAP_MKNOD_NUMBER, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, CAP_MKNOD_NUMBER, 0, 0, 0) < 0)
     refuse_exec("dropping", "a capability");
   if (request->uid != 0 &&
@@ -234,6 +242,7 @@ static void open_job(long n, const struct request *request) {
 
 static void finish_step(const char *rc) {
   drain();
+  close_gate();
   for (size_t i = 0; i < COMMAND_FILES; i++) copy_command_file(command_files[i]);
   publish(path_of("jobs/%ld/%ld/rc", job.job, job.step), rc);
   job.phase = BETWEEN_STEPS;
@@ -267,7 +276,8 @@ static int write_secret_files(const struct request *request) {
   return is_given;
 }
 
-static void run_step(long n, long k) {
+/* A held step waits, once it is forked, for the order `go`. */
+static void run_step(long n, long k, int held) {
   if (job.phase == IN_STEP || job.phase == ENDING || (job.phase == BETWEEN_STEPS && n != job.job)) return;
   /* Before the marker: the daemon removes the request once it sees that. */
   struct request request;
@@ -294,13 +304,29 @@ static void run_step(long n, long k) {
   }
   close(script);
   if (!write_secret_files(&request)) return finish_step("bad\n");
+  int gate[2] = {-1, -1};
+  if (held && pipe2(gate, O_CLOEXEC) < 0) return finish_step("nofork\n");
+  job.gate = gate[1];
   pid_t child = fork();
+  if (child == 0 && held) wait_at(gate);
   if (child == 0) become_job(&request, script_path);
+  if (held) close(gate[0]);
   if (child < 0) return finish_step("nofork\n");
   job.phase = IN_STEP;
   job.main_pid = child;
   job.stop_at = request.timeout_ms > 0 ? now_ms() + request.timeout_ms : 0;
   notify("started %ld %ld\n", n, k);
+  if (!held) return;
+  char text[32];
+  snprintf(text, sizeof text, "%d\n", (int)child);
+  publish(path_of("jobs/%ld/%ld/held", n, k), text);
+  notify("held %ld %ld\n", n, k);
+}
+
+static void let_go(long n, long k) {
+  if (job.phase != IN_STEP || n != job.job || k != job.step || job.gate < 0) return;
+  if (write(job.gate, "1", 1) < 0 && errno != EPIPE) die("gate");
+  close_gate();
 }
 
 /* ---- ending ------------------------------------------------------------------------------------------------- */
@@ -342,6 +368,7 @@ static void finish_end(void) {
   close(job.pipe_read);
   close(job.log_fd);
   job.pipe_read = job.log_fd = -1;
+  close_gate();
   if (job.give_back) give_workspace(control_owner.st_uid, control_owner.st_gid);
   empty(JOB_DIR);
   empty("/tmp");
@@ -377,7 +404,9 @@ static int reap(void) {
 
 static void obey(const char *line) {
   long n, k;
-  if (sscanf(line, "run %ld %ld", &n, &k) == 2) run_step(n, k);
+  if (sscanf(line, "run %ld %ld", &n, &k) == 2) run_step(n, k, 0);
+  else if (sscanf(line, "hold %ld %ld", &n, &k) == 2) run_step(n, k, 1);
+  else if (sscanf(line, "go %ld %ld", &n, &k) == 2) let_go(n, k);
   else if (sscanf(line, "stop %ld %ld", &n, &k) == 2 && n == job.job && job.phase != IDLE) stop("stopped", k);
   else if (sscanf(line, "end %ld", &n) == 1) begin_end(n);
 }
