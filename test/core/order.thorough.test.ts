@@ -56,7 +56,7 @@ it('never over capacity, never before its needs, never unfair, never idle withou
     }),
     { numRuns: 1_000 },
   );
-});
+}, 60_000);
 
 function play(plan: Plan): void {
   const workers = plan.workers.map(({ slots, cpus }, index) => ({

@@ -60,7 +60,7 @@ it('runs every job at most once at a time, after its needs, within the slots, un
     }),
     { numRuns: 2_000 },
   );
-});
+}, 60_000);
 
 function play(plan: Plan): void {
   const jobs = jobsOf(plan);
