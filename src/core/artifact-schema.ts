@@ -1,7 +1,20 @@
 /** `artifacts` of a job in a pipeline file. */
 import { z } from 'zod';
-import type { ArtifactSpec } from './artifact.ts';
 import { checked, durationMs, longDuration, line, safeName } from './schema-values.ts';
+
+export interface ArtifactSpec {
+  /** Unique in its job. */
+  readonly name: string;
+  /** Patterns as in `paths`, from the top of the workspace; a folder that matches counts with all in it. */
+  readonly paths: readonly string[];
+  /** After which outcome of the job it is kept. */
+  readonly when: 'success' | 'failure' | 'always';
+  readonly expireMs: number;
+  /** Nothing may match. */
+  readonly isOptional: boolean;
+  /** Its `.xml` files are JUnit reports. */
+  readonly isJunit: boolean;
+}
 
 const pattern = line.check(
   checked((text) => {

@@ -1,20 +1,7 @@
 /** What jobs leave behind: folders of their workspace that outlive it, for the jobs after them and for people. */
+import type { ArtifactSpec } from './artifact-schema.ts';
 import type { JobId, RunId } from './job.ts';
 import type { Run } from './run.ts';
-
-export interface ArtifactSpec {
-  /** Unique in its job. */
-  readonly name: string;
-  /** Patterns as in `paths`, from the top of the workspace; a folder that matches counts with all in it. */
-  readonly paths: readonly string[];
-  /** After which outcome of the job it is kept. */
-  readonly when: 'success' | 'failure' | 'always';
-  readonly expireMs: number;
-  /** Nothing may match. */
-  readonly isOptional: boolean;
-  /** Its `.xml` files are JUnit reports. */
-  readonly isJunit: boolean;
-}
 
 /** An artifact that was captured and lies whole on the disk. */
 export interface KeptArtifact {

@@ -5,7 +5,7 @@ import type { Axes } from './matrix.ts';
 import type { Position, Problem } from './problem.ts';
 import type { Resources } from './resources.ts';
 import type { Retry } from './retry.ts';
-import type { ArtifactSpec } from './artifact.ts';
+import type { ArtifactSpec } from './artifact-schema.ts';
 import type { SecretUse } from './secret-uses.ts';
 
 /**

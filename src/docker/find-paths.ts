@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { isErrno } from '../core/errno.ts';
 import { matchesPattern } from '../core/pattern.ts';
 import { failed, success, type Result } from '../core/result.ts';
-import type { WorkspaceTrouble } from './workspace.ts';
 
 const MAX_ENTRIES = 500_000;
 
@@ -13,10 +12,7 @@ const MAX_ENTRIES = 500_000;
  * one. The last pattern that matches a path or a folder above it decides. `.git` at the top never counts. A pattern whose
  * beginning leads through a symbolic link is refused.
  */
-export async function findPaths(
-  root: string,
-  patterns: readonly string[],
-): Promise<Result<readonly string[], WorkspaceTrouble>> {
+export async function findPaths(root: string, patterns: readonly string[]): Promise<Result<readonly string[], string>> {
   const wanted = patterns.filter((pattern) => !pattern.startsWith('!'));
   const isWholeFolders = wanted.length === patterns.length;
   const found = new Set<string>();
@@ -39,16 +35,12 @@ export async function findPaths(
   try {
     for (const base of new Set(wanted.map(literalFolder))) {
       const kind = await kindOf(root, base);
-      if (kind === 'link')
-        return failed({ kind: 'bad-path', message: `${base} leads through a symbolic link; name the real folder` });
+      if (kind === 'link') return failed(`${base} leads through a symbolic link; name the real folder`);
       if (kind !== 'absent') await visit(base, kind === 'folder', isBelow(patterns, base));
     }
   } catch (cause) {
     if (!(cause instanceof TooMany)) throw cause;
-    return failed({
-      kind: 'bad-path',
-      message: `more than ${MAX_ENTRIES} files would have to be looked at; name folders`,
-    });
+    return failed(`more than ${MAX_ENTRIES} files would have to be looked at; name folders`);
   }
   return success([...found].sort());
 }

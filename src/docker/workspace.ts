@@ -95,7 +95,7 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
       });
     },
     capture: (slot, _n, paths, target) => copyOut(insideOf(slot), paths, target),
-    find: (slot, patterns) => findPaths(insideOf(slot), patterns),
+    find: (slot, patterns) => find(insideOf(slot), patterns),
     hashFiles: (slot, patterns) => hashFiles(insideOf(slot), patterns),
     async unmount(slot, n) {
       const gone = await helper.unmount(slot.record.process);
@@ -135,7 +135,7 @@ function copies(reason: string): Workspaces {
       return success(undefined);
     },
     capture: (slot, _n, paths, target) => copyOut(folderOf(slot), paths, target),
-    find: (slot, patterns) => findPaths(folderOf(slot), patterns),
+    find: (slot, patterns) => find(folderOf(slot), patterns),
     hashFiles: (slot, patterns) => hashFiles(folderOf(slot), patterns),
     async unmount(slot) {
       await empty(folderOf(slot));
@@ -148,6 +148,11 @@ function copies(reason: string): Workspaces {
 
 async function empty(folder: string): Promise<void> {
   for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+async function find(root: string, patterns: readonly string[]): Promise<Result<readonly string[], WorkspaceTrouble>> {
+  const found = await findPaths(root, patterns);
+  return found.ok ? found : failed({ kind: 'bad-path', message: found.problem });
 }
 
 async function copyOut(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ArtifactSpec } from '../../src/core/artifact.ts';
+import type { ArtifactSpec } from '../../src/core/artifact-schema.ts';
 import { layerOf } from '../../src/docker/artifacts.ts';
 import { createMasker } from '../../src/core/mask.ts';
 import { needlesOf } from '../../src/core/needles.ts';

@@ -83,6 +83,7 @@ function claim(scripts: readonly string[], resources: Partial<Resources> | null)
     job: makeJob('build', { id, runId: id, spec, state: 'running', attempt: 1, timings }),
     context: makeContext({ sidecar: { kind: 'image', image: TEST_IMAGE, shmBytes: 64 * MIB } }),
     needs: {},
+    artifacts: [],
     stop: null,
   };
 }
