@@ -7,10 +7,11 @@ import { text } from 'node:stream/consumers';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { cancel } from './cli/cancel.ts';
 import { doctor } from './cli/doctor.ts';
-import { Complaint, exits, type ExitCode, type VerbContext } from './cli/exit.ts';
+import { Complaint, exits, forPipelines, type ExitCode, type VerbContext } from './cli/exit.ts';
 import { list } from './cli/list.ts';
 import { lint } from './cli/lint.ts';
 import { logs } from './cli/logs.ts';
+import { migrate, type MigrateOptions } from './cli/migrate.ts';
 import { preview } from './cli/preview.ts';
 import { run } from './cli/run.ts';
 import { runs } from './cli/runs.ts';
@@ -192,6 +193,14 @@ secret
   .requiredOption('--repo <owner/name>', 'the repository')
   .action(verb((context, name: string, options: { repo: string }) => removeSecret(name, options.repo, context)));
 
+program
+  .command('migrate <file>')
+  .description('Write a pipeline file from a GitHub Actions workflow or a .gitlab-ci.yml; the original stays as it is.')
+  .addOption(new Option('--from <kind>', 'what the file is, when that cannot be told').choices(['github', 'gitlab']))
+  .option('-O, --output <path>', 'where to write instead of .hearth/<name>.yml; - is standard output')
+  .option('--force', 'write over a file that is there')
+  .action(verb((context, file: string, options: MigrateOptions) => migrate(file, options, context)));
+
 program.command('doctor').description('Look at what a run needs on this machine.').action(verb(doctor));
 
 /** Gives a verb its context and keeps its exit code. commander passes the verb's own arguments first. */
@@ -238,17 +247,6 @@ async function isFolder(path: string): Promise<boolean> {
     (found) => found.isDirectory(),
     () => false,
   );
-}
-
-/** What the verbs over the working tree's own files want. */
-function forPipelines({ cwd, json, write }: VerbContext): { cwd: string; json: boolean; out: (line: string) => void } {
-  return {
-    cwd,
-    json,
-    out: (line) => {
-      write(`${line}\n`);
-    },
-  };
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

@@ -36,3 +36,18 @@ export interface VerbContext {
   /** Aborted by Ctrl-C. */
   readonly interrupted: AbortSignal;
 }
+
+/** What the verbs over the working tree's own files want. */
+export function forPipelines({ cwd, json, write }: VerbContext): {
+  cwd: string;
+  json: boolean;
+  out: (line: string) => void;
+} {
+  return {
+    cwd,
+    json,
+    out: (line) => {
+      write(`${line}\n`);
+    },
+  };
+}

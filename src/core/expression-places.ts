@@ -130,9 +130,7 @@ function injections(text: string): readonly ExpressionTrouble[] {
     .slice(1)
     .flatMap((rest, part): readonly ExpressionTrouble[] => {
       const expression = rest.split('}}')[0] ?? '';
-      const found = [...expression.matchAll(/\bgithub\b((?:\s*\.\s*[\w*-]+|\s*\[[^\]]*\])*)/gi)].find(
-        isChosenByOutsiders,
-      );
+      const found = chosenByOutsiders(expression);
       if (found === undefined) return [];
       const value = `\${{ ${found[0]} }}`;
       const message =
@@ -142,7 +140,16 @@ function injections(text: string): readonly ExpressionTrouble[] {
     });
 }
 
-function isChosenByOutsiders(found: RegExpMatchArray): boolean {
+/** Whether the value of an expression (without `${{ }}`) is something that outsiders can choose. */
+export function isChosenByOutsiders(expression: string): boolean {
+  return chosenByOutsiders(expression) !== undefined;
+}
+
+function chosenByOutsiders(expression: string): RegExpExecArray | undefined {
+  return [...expression.matchAll(/\bgithub\b((?:\s*\.\s*[\w*-]+|\s*\[[^\]]*\])*)/gi)].find(isOpen);
+}
+
+function isOpen(found: RegExpMatchArray): boolean {
   const parts = (found[1] ?? '').toLowerCase().match(/[\w*-]+/g) ?? [];
   const [first, ...rest] = parts;
   if (first === undefined || first === 'head_ref') return true;

@@ -103,7 +103,7 @@ function checkCaches(root: YamlNode, report: Report): void {
   }
 }
 
-const MAX_JOBS = 1000;
+export const MAX_JOBS = 1000;
 
 function checkJobs(root: YamlNode, report: Report): void {
   const jobs = mappingAt(root, ['jobs']);

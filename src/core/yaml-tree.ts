@@ -13,6 +13,7 @@ import {
   parseDocument,
   visit,
   type Alias,
+  type CollectionTag,
   type Document,
   type Node,
   type YAMLMap,
@@ -60,18 +61,22 @@ export interface YamlSource {
   readonly file?: string;
   /** Counted up. */
   readonly use?: YamlUse;
+  /** Tags that lists may have; they are read as plain lists. */
+  readonly listTags?: readonly string[];
 }
 
 /** Reads one document. Reports every syntax error and duplicate key at once. Never throws, for any text. */
 export function readYaml(
   text: string,
-  { file, use = { characters: 0, tokens: 0, values: 0 } }: YamlSource = {},
+  { file, use = { characters: 0, tokens: 0, values: 0 }, listTags = [] }: YamlSource = {},
 ): Result<YamlNode, readonly YamlTrouble[]> {
   const excess = excessOf(text, use);
   const start: Position = { line: 1, column: 1, ...(file === undefined ? {} : { file }) };
   if (excess) return failed([{ code: 'bad-value', message: excess, position: start }]);
   const lines = new LineCounter();
-  const document = parseDocument(text, { version: '1.2', uniqueKeys: false, prettyErrors: false, lineCounter: lines });
+  const customTags = listTags.map((tag): CollectionTag => ({ tag, collection: 'seq' }));
+  const options = { version: '1.2', uniqueKeys: false, prettyErrors: false, lineCounter: lines } as const;
+  const document = parseDocument(text, { ...options, customTags });
   const reader = new Reader(text, lines, { file, use });
   for (const fault of [...document.errors, ...document.warnings]) {
     reader.report(

@@ -1,0 +1,225 @@
+/** Actions that many workflows use, and what stands in their place here. */
+import type { YAMLMap } from 'yaml';
+import type { NoteKind } from './note.ts';
+import { safeName, textIn } from './parts.ts';
+
+interface Volume {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** A tool that the image brings. */
+export interface Tool {
+  readonly name: string;
+  /** As the workflow gives it, expressions included; undefined when it stands elsewhere or nowhere. */
+  readonly version: string | undefined;
+  /** The version to fall back to. */
+  readonly usual: string;
+  readonly image: (version: string) => string;
+  /** Package manager whose downloads the action keeps. */
+  readonly cache: string | undefined;
+  readonly lockfile: string | undefined;
+  readonly volumes: readonly Volume[];
+  /** What the action adds to the tool and the image does not have. */
+  readonly command: string | undefined;
+}
+
+type Inputs = YAMLMap | undefined;
+
+interface Setup {
+  readonly name: string;
+  readonly input: string;
+  readonly usual: string;
+  readonly image: (version: string, inputs: Inputs) => string;
+  readonly volumes?: readonly Volume[];
+  /** Without a version the usual one is what the action takes, too. */
+  readonly hasDefault?: true;
+}
+
+const goVolumes = [
+  { name: 'go-modules', path: '/go/pkg/mod' },
+  { name: 'go-build', path: '/root/.cache/go-build' },
+];
+
+const setups: Readonly<Record<string, Setup>> = {
+  'actions/setup-node': {
+    name: 'Node',
+    input: 'node-version',
+    usual: 'lts',
+    image: (version) => `node:${version}-bookworm`,
+  },
+  'actions/setup-python': {
+    name: 'Python',
+    input: 'python-version',
+    usual: '3',
+    image: (version) => `python:${version}-bookworm`,
+  },
+  'actions/setup-go': {
+    ...{ name: 'Go', input: 'go-version', usual: '1', volumes: goVolumes },
+    image: (version) => `golang:${version}-bookworm`,
+  },
+  'actions/setup-java': {
+    name: 'Java',
+    input: 'java-version',
+    usual: '21',
+    image: (version) => `eclipse-temurin:${version}-jdk`,
+  },
+  'actions/setup-dotnet': {
+    name: '.NET',
+    input: 'dotnet-version',
+    usual: '8.0',
+    image: (version) => `mcr.microsoft.com/dotnet/sdk:${version}`,
+  },
+  'ruby/setup-ruby': {
+    name: 'Ruby',
+    input: 'ruby-version',
+    usual: '3',
+    image: (version) => `ruby:${version}-bookworm`,
+  },
+  'shivammathur/setup-php': {
+    name: 'PHP',
+    input: 'php-version',
+    usual: '8',
+    image: (version) => `php:${version}-cli-bookworm`,
+  },
+  'denoland/setup-deno': {
+    name: 'Deno',
+    input: 'deno-version',
+    usual: 'debian',
+    image: (version) =>
+      version === 'debian' ? 'denoland/deno:debian' : `denoland/deno:debian-${version.replace(/^v/, '')}`,
+  },
+  'oven-sh/setup-bun': {
+    name: 'Bun',
+    input: 'bun-version',
+    usual: 'latest',
+    hasDefault: true,
+    image: (version) => `oven/bun:${version}`,
+  },
+  'actions-rs/toolchain': { name: 'Rust', input: 'toolchain', usual: 'stable', hasDefault: true, image: rustImage },
+  'actions-rust-lang/setup-rust-toolchain': {
+    name: 'Rust',
+    input: 'toolchain',
+    usual: 'stable',
+    hasDefault: true,
+    image: rustImage,
+  },
+  'dtolnay/rust-toolchain': { name: 'Rust', input: 'toolchain', usual: 'stable', hasDefault: true, image: rustImage },
+};
+
+function rustImage(version: string): string {
+  if (version === 'stable') return 'rust:1-bookworm';
+  return version.startsWith('nightly') ? 'rustlang/rust:nightly-bookworm' : `rust:${version}-bookworm`;
+}
+
+function rustCommand(inputs: Inputs): string | undefined {
+  const commands = (['component', 'target'] as const).flatMap((what) => {
+    const names = ['', 's']
+      .map((end) => (inputs === undefined ? undefined : textIn(inputs, `${what}${end}`)))
+      .flatMap((text) => (text?.includes('${{') === true ? [text.trim()] : (text?.match(/[\w-]+/g) ?? [])));
+    return names.length === 0 ? [] : [`rustup ${what} add ${names.join(' ')}`];
+  });
+  return commands.length === 0 ? undefined : commands.join(' && ');
+}
+
+/** What a `setup-…` action brings, or undefined for any other action. */
+export function toolOfAction(action: string, uses: string, inputs: Inputs): Tool | undefined {
+  const setup = Object.hasOwn(setups, action) ? setups[action] : undefined;
+  if (setup === undefined) return undefined;
+  const given = inputs === undefined ? undefined : textIn(inputs, setup.input);
+  const tag = action === 'dtolnay/rust-toolchain' ? uses.split('@')[1] : undefined;
+  // Of a commit the version cannot be told.
+  const pinned = tag !== undefined && /^(?:stable|beta|nightly|[\d.]+)$/.test(tag) ? tag : undefined;
+  const version = given ?? pinned ?? (setup.hasDefault === true ? setup.usual : undefined);
+  const cache = inputs === undefined ? undefined : textIn(inputs, 'cache');
+  return {
+    name: setup.name,
+    version,
+    usual: setup.usual,
+    image: (wanted) => setup.image(wanted, inputs),
+    cache: cache === 'true' || cache === 'false' ? undefined : cache,
+    lockfile: inputs === undefined ? undefined : textIn(inputs, 'cache-dependency-path'),
+    volumes: cache === 'false' ? [] : (setup.volumes ?? []),
+    command: setup.name === 'Rust' ? rustCommand(inputs) : undefined,
+  };
+}
+
+/** `20.x` is the newest 20, `lts/*` the newest that is supported for long. */
+export function plainVersion(version: string): string {
+  if (/^lts\/\*$/.test(version)) return 'lts';
+  return version.replace(/^v(?=\d)/, '').replace(/(?:\.[x*])+$/, '');
+}
+
+export interface KeptFiles {
+  readonly volumes: readonly Volume[];
+  /** Paths that no volume can hold. */
+  readonly left: readonly string[];
+}
+
+/** `~/…` is the home of the image's user; cargo of the Rust image lives elsewhere, and `bin` holds cargo itself. */
+export function cacheOfAction(action: string, inputs: Inputs): KeptFiles {
+  const path = inputs === undefined ? undefined : textIn(inputs, 'path');
+  const paths = (path ?? (action === 'swatinem/rust-cache' ? '~/.cargo/registry\n~/.cargo/git\ntarget' : ''))
+    .split('\n')
+    .map((one) => one.trim().replace(/\/+$/, ''))
+    .filter((one) => one !== '');
+  const volumes: Volume[] = [];
+  const left: string[] = [];
+  for (const one of paths) {
+    const full = one.replace(/^~\/\.cargo(?=\/)/, '/usr/local/cargo').replace(/^~(?=\/)/, '/root');
+    const isOwn = /^\/(?:root|usr\/local\/cargo)\/[\w./-]+$/.test(full) && !full.includes('..');
+    if (isOwn && !/^\/usr\/local\/cargo\/(?:bin|\.)/.test(full))
+      volumes.push({ name: safeName(full.replace(/^\/root\/|^\/usr\/local\//, '')), path: full });
+    else left.push(one);
+  }
+  return { volumes, left };
+}
+
+const DEFAULT_ADVICE =
+  'Actions do not run here. Write what it does as "run", or put its tool into the image ("sidecar").';
+
+const advice: readonly (readonly [pattern: RegExp, text: string, kind?: NoteKind])[] = [
+  [
+    /^docker\/login-action$/,
+    'Actions do not run here. As a command: `echo "$TOKEN" | docker login -u "$NAME" --password-stdin`.',
+  ],
+  [
+    /^docker\//,
+    'Actions do not run here, and jobs have no Docker engine. Build with a tool that needs none (buildah, kaniko) in a step, or leave this on GitHub.',
+  ],
+  [/^docker:\/\//, 'A step runs in the image of its job. Make that image this one, or put what it runs into it.'],
+  [/^\.\.?\//, 'An action of this repository: copy its steps to this place, or call its script with "run".'],
+  [
+    /^actions\/(?:upload|download)-artifact/,
+    'Files of the jobs that this one needs are in its workspace already, where those jobs had them. Check the paths in the commands below.',
+  ],
+  [/^actions\/github-script$/, 'Actions do not run here. Call the API of GitHub with `curl` and a token of your own.'],
+  [/^codecov\//, 'Actions do not run here. Upload with the command line of Codecov: `codecov upload-process`.'],
+  [
+    /^softprops\/action-gh-release$|^actions\/create-release$/,
+    'Actions do not run here. As a command: `gh release create "$GITHUB_REF_NAME" FILES`, with a token of your own.',
+  ],
+  [
+    /^pypa\/gh-action-pypi-publish$/,
+    'Actions do not run here. As a command: `python -m twine upload dist/*`, with a token of your own.',
+  ],
+  [
+    /^golangci\/golangci-lint-action$/,
+    'Actions do not run here. As a command: `golangci-lint run`, with the tool in the image.',
+  ],
+  [
+    /^pre-commit\/action$/,
+    'Actions do not run here. As a command: `pip install pre-commit && pre-commit run --all-files`.',
+  ],
+  [
+    /^peaceiris\/actions-gh-pages$|^actions\/(?:deploy|configure)-pages$|^actions\/upload-pages-artifact$/,
+    'Pages are published by GitHub. Leave this part there.',
+  ],
+  [/^github\/codeql-action\//, 'CodeQL is a service of GitHub. Leave this part there.'],
+];
+
+/** What to do instead of an action. */
+export function adviceFor(action: string): { readonly kind: NoteKind; readonly text: string } {
+  const [, text, kind] = advice.find(([pattern]) => pattern.test(action)) ?? [];
+  return { kind: kind ?? 'todo', text: text ?? DEFAULT_ADVICE };
+}

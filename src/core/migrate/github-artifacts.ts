@@ -1,0 +1,51 @@
+/** actions/upload-artifact → `artifacts` of the job: what is kept when it has ended. */
+import type { YAMLMap } from 'yaml';
+import { keysOf } from '../pipeline-schema.ts';
+import type { JobOfWorkflow } from './github-workflow.ts';
+import { keyOf } from './draft.ts';
+import { freeName, mapAt, safeName, textIn } from './parts.ts';
+
+const jobsHaveArtifacts = (keysOf.job.known as readonly string[]).includes('artifacts');
+
+export interface Kept {
+  readonly kind: 'changed' | 'todo';
+  readonly text: string;
+}
+
+/** Keeps what a step uploads; undefined where jobs have no artifacts. */
+export function keepArtifact({ draft, job }: JobOfWorkflow, step: YAMLMap): Kept | undefined {
+  const inputs = mapAt(step, 'with');
+  const paths = (inputs === undefined ? '' : (textIn(inputs, 'path') ?? ''))
+    .split('\n')
+    // The workspace is this job's own, so whatever stands there is meant.
+    .map((path) => path.trim().replace(/\$\{\{.*?\}\}/g, '*'))
+    .filter((path) => path !== '');
+  if (!jobsHaveArtifacts || paths.length === 0) return undefined;
+  const all = mapAt(job, 'artifacts') ?? draft.document.createNode({});
+  const plain = (textIn(inputs, 'name') ?? 'artifact').replace(/\$\{\{.*?\}\}/g, '');
+  const name = freeName(safeName(plain), (taken) => all.has(taken));
+  const days = textIn(inputs, 'retention-days');
+  const condition = textIn(step, 'if')?.replace(/^\$\{\{\s*|\s*\}\}$/g, '');
+  const when = condition === undefined || condition === 'success()' ? undefined : whenOf(condition);
+  const entry = {
+    paths: paths.length === 1 ? paths[0] : paths,
+    ...(when === undefined ? {} : { when }),
+    ...(days !== undefined && /^[1-9]\d{0,2}$/.test(days) ? { 'expire-in': `${days}d` } : {}),
+    // Without files the action only warns.
+    ...(textIn(inputs, 'if-no-files-found') === 'error' ? {} : { optional: true }),
+  };
+  all.items.push(draft.document.createPair(name, entry));
+  if (!job.has('artifacts')) {
+    const at = job.items.findIndex((pair) => keyOf(pair) === 'steps');
+    job.items.splice(at, 0, draft.document.createPair('artifacts', all));
+  }
+  const own = `The artifact "${name}" of the job is it now, kept when the job has ended.`;
+  return condition !== undefined && when === undefined && condition !== 'success()'
+    ? { kind: 'todo', text: `${own} Its condition was not taken over: write what fits into "when".` }
+    : { kind: 'changed', text: own };
+}
+
+function whenOf(condition: string): 'always' | 'failure' | undefined {
+  if (/^(?:always\(\)|success\(\) \|\| failure\(\)|!cancelled\(\))$/.test(condition)) return 'always';
+  return condition === 'failure()' ? 'failure' : undefined;
+}

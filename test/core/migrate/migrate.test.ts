@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest';
+import { parsePipeline } from '../../../src/core/pipeline-file.ts';
+import { conditionOf, not, or } from '../../../src/core/migrate/gitlab-condition.ts';
+import { delayOf, minutesOf, retryOf } from '../../../src/core/migrate/gitlab-values.ts';
+import { safeScript } from '../../../src/core/migrate/github-script.ts';
+import { migrate, type Source } from '../../../src/core/migrate/migrate.ts';
+
+function migrated(text: string, from?: Source) {
+  return migrate({ text, file: 'x.yml', target: '.hearth/x.yml', from });
+}
+
+function pipelineOf(text: string): string {
+  const result = migrated(text);
+  if (!result.ok) throw new Error(JSON.stringify(result.problem));
+  const parsed = parsePipeline(result.value.pipeline, '.hearth/x.yml');
+  expect(parsed.ok ? [] : parsed.problem).toEqual([]);
+  return result.value.pipeline;
+}
+
+function problemsOf(text: string, from?: Source): readonly string[] {
+  const result = migrated(text, from);
+  return result.ok ? [] : result.problem.map(({ message }) => message);
+}
+
+describe('files that cannot be read', () => {
+  it.each([
+    ['too large', `# ${'x'.repeat(1024 * 1024)}\n`, /larger than 1 MiB/],
+    ['an alias bomb', bomb(), /more than 50000 values/],
+    ['an anchor in itself', 'a: &a\n  b: *a\njobs: {}\n', /contains itself/],
+    ['no YAML', 'jobs: [\n', /Correct the YAML here/],
+    ['a key that stands twice', 'on: push\non: push\njobs: {}\n', /twice|"on"/],
+    ['a list', '- a\n', /no mapping of keys/],
+    ['empty', '', /no mapping of keys/],
+    ['something else', 'services: {web: {image: x}}\n', /neither a GitHub Actions workflow/],
+    ['two documents', 'spec: {}\n---\nbuild: {script: x}\n', /./],
+  ])('%s: problems with what to do', (_name, text, message) => {
+    expect(problemsOf(text).join('\n')).toMatch(message);
+  });
+
+  it('references that grow tenfold with every level end in a problem, at once', () => {
+    const level = (name: number) => `.l${name}:\n  script:\n${`    - !reference [.l${name + 1}, script]\n`.repeat(10)}`;
+    const text = `${Array.from({ length: 9 }, (_value, index) => level(index)).join('')}.l9:\n  script: [x]\nbuild:\n  extends: .l0\n`;
+    const started = performance.now();
+    expect(problemsOf(text)).toEqual([
+      expect.stringContaining('too large once "extends" and "!reference" are resolved'),
+    ]);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
+  it('a file that is too large for us, once migrated, is a problem of the result, at once', () => {
+    const jobs = Array.from({ length: 1_500 }, (_value, index) => `j${index}:\n  script: x\n  services: [a, b]\n`);
+    const started = performance.now();
+    expect(problemsOf(jobs.join('')).join()).toMatch(/has 1500 jobs, and a pipeline has at most 1000/);
+    expect(performance.now() - started).toBeLessThan(8_000);
+  });
+
+  it('a file of which no job can be kept is a problem of the result', () => {
+    expect(problemsOf('on: push\njobs: {}\n').join()).toMatch(/has no job/);
+  });
+
+  it('--from decides what cannot be told', () => {
+    expect(problemsOf('build: {}\n')).toEqual([expect.stringContaining('--from')]);
+    const result = migrated('build: {}\n', 'gitlab');
+    expect(result.ok && result.value.pipeline).toContain('A job needs "script"');
+  });
+});
+
+describe('what must not become green by being left out', () => {
+  it('a job for another system keeps its name and fails', () => {
+    const text = pipelineOf(
+      'on: push\njobs: {mac: {runs-on: macos-14, steps: [{run: xcodebuild}]}, all: {needs: mac, runs-on: ubuntu-latest, steps: [{run: x}]}}\n',
+    );
+    expect(text).toMatch(/^ {2}mac:\n(?: {4}#.*\n)+ {4}run: echo .*; exit 1$/m);
+    expect(text).toContain('needs: mac');
+  });
+
+  it('a step whose shell is not there goes as a whole, and does not run in another one', () => {
+    const text = pipelineOf(
+      'on: push\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: a.ps1, shell: pwsh}, {run: make}]}}\n',
+    );
+    expect(text).not.toMatch(/^ +(?:- )?run: a\.ps1/m);
+  });
+
+  it('a job whose condition is not understood is off', () => {
+    const text = pipelineOf(
+      "on: push\njobs: {a: {if: secrets.X != '', runs-on: ubuntu-latest, steps: [{run: make}]}}\n",
+    );
+    expect(text).toMatch(/^ {4}if: false$/m);
+  });
+
+  it('versions that the image does not have leave the matrix', () => {
+    const text = pipelineOf(
+      "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    strategy: {matrix: {v: ['3.9', '3.10']}}\n    steps:\n    - uses: actions/setup-python@v5\n      with: {python-version: '${{ matrix.v }}'}\n    - run: make\n",
+    );
+    expect(text).toContain('image: python:3.10-bookworm');
+    expect(text).toContain("v: ['3.10']");
+  });
+
+  it('a job that wants another image than the file has is off', () => {
+    const text = pipelineOf(
+      'a: {image: "ruby:3.2", script: x}\nb: {image: "ruby:3.2", script: x}\nc: {image: "ruby:3.3", script: x, only: [main]}\n',
+    );
+    expect(text).toMatch(/^ {2}c:\n(?: {4}#.*\n)+ {4}if: false$/m);
+    expect(text).toContain("`if: github.ref_name == 'main'`");
+  });
+
+  it('a job that extends what is in another file is off', () => {
+    const text = pipelineOf(
+      '.own: {extends: .elsewhere}\na: {extends: .own, script: x}\nb: {extends: .own, script: x}\nc: {script: x}\n',
+    );
+    expect(text.match(/^ {4}if: false$/gm)).toHaveLength(2);
+  });
+
+  it('without any event that is known it is started by hand only, and not on every push', () => {
+    expect(
+      pipelineOf('on: {release: {types: [published]}}\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: x}]}}\n'),
+    ).toMatch(/^on: \{\}$/m);
+    expect(pipelineOf('on: release\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: x}]}}\n')).toMatch(/^on: \{\}$/m);
+  });
+});
+
+describe('conditions of GitLab', () => {
+  it.each([
+    ['$CI_COMMIT_BRANCH == "main"', "github.ref == 'refs/heads/main'"],
+    ["$CI_COMMIT_BRANCH != 'it''s'", undefined],
+    ['$CI_COMMIT_TAG', "startsWith(github.ref, 'refs/tags/')"],
+    ['$CI_COMMIT_TAG == null', "!startsWith(github.ref, 'refs/tags/')"],
+    ['$CI_COMMIT_TAG =~ /^v1\\./', "startsWith(github.ref, 'refs/tags/v1.')"],
+    ['$CI_COMMIT_TAG =~ /^v\\d+/', undefined],
+    ['$CI_COMMIT_BRANCH =~ /-fix$/', "startsWith(github.ref, 'refs/heads/') && endsWith(github.ref, '-fix')"],
+    [
+      '$CI_PIPELINE_SOURCE == "merge_request_event" || $CI_COMMIT_TAG',
+      "github.event_name == 'pull_request' || startsWith(github.ref, 'refs/tags/')",
+    ],
+    [
+      '($CI_COMMIT_TAG || $CI_COMMIT_BRANCH) && $CI_PIPELINE_SOURCE == "push"',
+      "(startsWith(github.ref, 'refs/tags/') || startsWith(github.ref, 'refs/heads/')) && github.event_name == 'push'",
+    ],
+    ['$DEPLOY == "yes"', undefined],
+    ['$CI_COMMIT_BRANCH ==', undefined],
+    ['(', undefined],
+    ['$CI_COMMIT_BRANCH $CI_COMMIT_TAG', undefined],
+  ])('%s', (text, expected) => {
+    expect(conditionOf(text)).toBe(expected);
+  });
+
+  it('are turned round without losing a bracket', () => {
+    expect(not("github.ref == 'x'")).toBe("github.ref != 'x'");
+    expect(not(or('a', 'b'))).toBe('!(a || b)');
+    expect(not('true')).toBe('false');
+  });
+});
+
+describe('values of GitLab', () => {
+  it('times', () => {
+    expect(
+      ['1h 30m', '90 minutes', '3 hours 30 minutes', '1 day', '3600', 'soon', '1h and a bit'].map(minutesOf),
+    ).toEqual([90, 90, 210, 1440, 60, undefined, undefined]);
+    expect(['30 minutes', '1 day', '90 seconds', '90 minutes'].map(delayOf)).toEqual(['30m', '24h', '90s', '90m']);
+  });
+
+  it('causes of another attempt', () => {
+    expect(
+      retryOf(
+        new Map<string, never>([
+          ['max', 2 as never],
+          ['when', ['runner_system_failure', 'script_failure'] as never],
+        ]),
+      ),
+    ).toEqual({ max: 2, when: ['infra', 'exit'] });
+    expect(retryOf(1)).toBe(1);
+  });
+});
+
+describe('what outsiders choose in a script', () => {
+  const title = '${{ github.event.pull_request.title }}';
+  it.each([
+    [`echo ${title}`, 'echo "${PULL_REQUEST_TITLE}"'],
+    [`echo "a ${title}"`, 'echo "a ${PULL_REQUEST_TITLE}"'],
+    [`echo 'a ${title}'`, `echo 'a '"\${PULL_REQUEST_TITLE}"''`],
+    [`# don't\necho ${title}`, `# don't\necho "\${PULL_REQUEST_TITLE}"`],
+    [`echo \\" ${title}`, 'echo \\" "${PULL_REQUEST_TITLE}"'],
+  ])('%s', (script, expected) => {
+    expect(safeScript(script, () => false)).toMatchObject({ script: expected, isSure: true });
+  });
+
+  it('stays what it is when nobody chooses it', () => {
+    const script = 'echo ${{ github.sha }} ${{ github.event.number }} ${{ matrix.a }}';
+    expect(safeScript(script, () => false)).toEqual({ script, variables: [], isSure: true });
+  });
+
+  it('gets a name that is free', () => {
+    expect(safeScript(`echo ${title}`, (name) => name === 'PULL_REQUEST_TITLE').variables).toEqual([
+      { name: 'PULL_REQUEST_TITLE_2', expression: 'github.event.pull_request.title' },
+    ]);
+  });
+});
+
+function bomb(): string {
+  const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
+  for (let level = 1; level < 9; level++)
+    lines.push(`a${level}: &a${level} [${Array.from({ length: 10 }, () => `*a${level - 1}`).join(', ')}]`);
+  return `${lines.join('\n')}\njobs: {}\n`;
+}
