@@ -1,24 +1,11 @@
 #!/usr/bin/env node
-/** Arguments → verb. The only file that reads argv, handles signals and ends the process. */
+/** The process: argv, signals and exit codes. The only file that reads, handles and sets them. */
 import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { cancel } from './cli/cancel.ts';
-import { doctor } from './cli/doctor.ts';
-import { Complaint, exits, forPipelines, type ExitCode, type VerbContext } from './cli/exit.ts';
-import { list } from './cli/list.ts';
-import { lint } from './cli/lint.ts';
-import { logs } from './cli/logs.ts';
-import { migrate, type MigrateOptions } from './cli/migrate.ts';
-import { preview } from './cli/preview.ts';
-import { run } from './cli/run.ts';
-import { runs } from './cli/runs.ts';
-import { listSecrets, removeSecret, setSecret, type SecretOptions } from './cli/secret.ts';
-import { serve } from './cli/serve.ts';
-import { trigger } from './cli/trigger.ts';
-import type { Role } from './daemon.ts';
+import { Complaint, exits, type ExitCode, type VerbContext } from './cli/exit.ts';
+import { createProgram } from './cli/program.ts';
 
 const stop = new AbortController();
 let exitCode: ExitCode = exits.good;
@@ -40,168 +27,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? exits.good : exits.bad),
 );
 
-const program = new Command('hearth')
-  .description('Self-hosted CI: push to verdict in seconds, in warm containers on a box you own.')
-  .version(versionOfPackage())
-  .option('-C <dir>', 'as if started in that folder', '.')
-  .addOption(new Option('-o <format>', 'output format').choices(['text', 'json']).default('text'))
-  .configureHelp({ showGlobalOptions: true })
-  .exitOverride();
-
-for (const [role, text] of [
-  ['serve', 'Receive pushes and run their jobs, in one process.'],
-  ['web', 'Receive pushes, serve logs and API; never touches Docker.'],
-  ['worker', 'Plan, schedule and run jobs; opens no port.'],
-] as const satisfies readonly (readonly [Role, string])[]) {
-  program
-    .command(role)
-    .description(text)
-    .action(verb((context) => serve(role, context, stop.signal)));
-}
-
-program
-  .command('run [jobs...]')
-  .description('Run the pipeline of the working tree here and now, uncommitted files included.')
-  .option('--needs', 'also what the named jobs need')
-  .option('--only <job>', 'only this job and what it needs (may be repeated)', collect, [])
-  .option('--skip <job>', 'without this job and what needs it (may be repeated)', collect, [])
-  .option(
-    '--matrix <axis=value>',
-    'of matrix jobs only the combinations with this value (may be repeated)',
-    collectPair,
-    {},
-  )
-  .option('--pipeline <name>', 'only this pipeline')
-  .option('--secret <name>', 'give jobs this variable of the environment as a secret (may be repeated)', collect, [])
-  .action(
-    verb((context, jobs: string[], options: RunFlags) =>
-      run(
-        {
-          jobs,
-          needs: options.needs === true,
-          only: options.only,
-          skip: options.skip,
-          axes: options.matrix,
-          secrets: options.secret,
-          ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
-        },
-        context,
-      ),
-    ),
-  );
-
-program
-  .command('lint [files...]')
-  .description('Check pipeline files; without arguments those of the working tree.')
-  .action(verb((context, files: string[]) => lint({ ...forPipelines(context), files })));
-
-program
-  .command('preview')
-  .description('Show what would run, level by level.')
-  .addOption(new Option('--event <name>', 'the event').choices(['push', 'pull_request']).default('push'))
-  .option('--branch <name>', 'branch of the push, or base of the pull request', 'main')
-  .action(
-    verb((context, options: { event: 'push' | 'pull_request'; branch: string }) =>
-      preview({ ...forPipelines(context), ...options }),
-    ),
-  );
-
-program
-  .command('list')
-  .description('List pipelines and their jobs.')
-  .action(verb((context) => list(forPipelines(context))));
-
-program
-  .command('runs')
-  .description('List runs, newest first.')
-  .option('--repo <owner/name>')
-  .option('--branch <name>')
-  .addOption(new Option('--state <state>').choices(['queued', 'running', 'finished']))
-  .option('--limit <n>', 'at most so many (1 to 100)', wholeNumber, 20)
-  .action(
-    verb((context, options: { repo?: string; branch?: string; state?: string; limit: number }) =>
-      runs(options, context),
-    ),
-  );
-
-program
-  .command('logs <sha|run>')
-  .description('Print the logs of a run, or of the newest runs of a commit.')
-  .option('-f, --follow', 'go on until the jobs have ended')
-  .option('--failed', 'only of jobs that did not succeed')
-  .option('--job <name>', 'only of this job')
-  .action(
-    verb((context, target: string, options: { follow?: boolean; failed?: boolean; job?: string }) =>
-      logs(
-        target,
-        {
-          follow: options.follow === true,
-          failed: options.failed === true,
-          ...(options.job === undefined ? {} : { job: options.job }),
-        },
-        context,
-      ),
-    ),
-  );
-
-program
-  .command('trigger <repo> <ref>')
-  .description('Start pipelines that have workflow_dispatch, at the newest commit of a branch or tag.')
-  .option('--pipeline <name>', 'only this pipeline')
-  .option('--sha <commit>', 'at this commit of the ref (40 hex digits)')
-  .option('--input <name=value>', 'a value for an input (may be repeated)', collectPair, {})
-  .option('-f, --wait', 'wait for the verdict')
-  .action(
-    verb((context, repo: string, ref: string, { pipeline, sha, input, wait }: TriggerFlags) =>
-      trigger(
-        repo,
-        ref,
-        {
-          inputs: input,
-          wait: wait === true,
-          ...(pipeline === undefined ? {} : { pipeline }),
-          ...(sha === undefined ? {} : { sha }),
-        },
-        context,
-      ),
-    ),
-  );
-
-program
-  .command('cancel <run> [job]')
-  .description('Stop a run, or one job of it.')
-  .action(verb((context, id: string, job: string | undefined) => cancel(id, job, context)));
-
-const secret = program.command('secret').description('Secrets of repositories, for their jobs.');
-secret
-  .command('set <name>')
-  .description('Keep what is piped in as a secret, in the place of an earlier one.')
-  .requiredOption('--repo <owner/name>', 'the repository')
-  .option('--trust <class>', 'only for runs of T1 or T2 (may be repeated; default: both)', collect, [])
-  .option('--event <name>', 'only for runs of this event (may be repeated; default: all)', collect, [])
-  .action(
-    verb((context, name: string, options: SecretOptions) => setSecret(name, options, context, readStandardInput)),
-  );
-secret
-  .command('list')
-  .description('Names and limits of secrets, never their texts.')
-  .option('--repo <owner/name>', 'only of this repository')
-  .action(verb((context, options: { repo?: string }) => listSecrets(options.repo, context)));
-secret
-  .command('rm <name>')
-  .description('Remove a secret.')
-  .requiredOption('--repo <owner/name>', 'the repository')
-  .action(verb((context, name: string, options: { repo: string }) => removeSecret(name, options.repo, context)));
-
-program
-  .command('migrate <file>')
-  .description('Write a pipeline file from a GitHub Actions workflow or a .gitlab-ci.yml; the original stays as it is.')
-  .addOption(new Option('--from <kind>', 'what the file is, when that cannot be told').choices(['github', 'gitlab']))
-  .option('-O, --output <path>', 'where to write instead of .hearth/<name>.yml; - is standard output')
-  .option('--force', 'write over a file that is there')
-  .action(verb((context, file: string, options: MigrateOptions) => migrate(file, options, context)));
-
-program.command('doctor').description('Look at what a run needs on this machine.').action(verb(doctor));
+const program = createProgram({ version: versionOfPackage(), verb, readInput: readStandardInput });
 
 /** Gives a verb its context and keeps its exit code. commander passes the verb's own arguments first. */
 function verb<A extends unknown[]>(
@@ -247,38 +73,6 @@ async function isFolder(path: string): Promise<boolean> {
     (found) => found.isDirectory(),
     () => false,
   );
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
-}
-
-interface RunFlags {
-  readonly needs?: boolean;
-  readonly only: string[];
-  readonly secret: string[];
-  readonly skip: string[];
-  readonly matrix: Readonly<Record<string, string>>;
-  readonly pipeline?: string;
-}
-
-interface TriggerFlags {
-  readonly pipeline?: string;
-  readonly sha?: string;
-  readonly input: Readonly<Record<string, string>>;
-  readonly wait?: boolean;
-}
-
-function collectPair(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) throw new InvalidArgumentError('Write it as name=value.');
-  return { ...before, [name]: value };
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > 100)
-    throw new InvalidArgumentError('It must be a number from 1 to 100.');
-  return Number(text);
 }
 
 try {
