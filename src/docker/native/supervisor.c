@@ -28,6 +28,7 @@
 #include <unistd.h>
 #include "step-process.h"
 #include "step-request.h"
+#include "leftovers.h"
 
 #define CONTROL "/.hearth/control"
 #define JOB_DIR "/.hearth/job"
@@ -109,16 +110,6 @@ static void notice_log(int64_t now) {
 }
 
 /* ---- files of a job ----------------------------------------------------------------------------------------- */
-
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-  (void)st, (void)kind;
-  if (ftw->level > 0) remove(path);
-  return 0;
-}
-
-static void empty(const char *directory) {
-  nftw(directory, remove_entry, 64, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
 
 static uid_t give_uid;
 static gid_t give_gid;
@@ -373,6 +364,8 @@ static void finish_end(void) {
   empty(JOB_DIR);
   empty("/tmp");
   empty("/dev/shm");
+  empty("/dev/mqueue");
+  remove_ipc();
   publish(path_of("jobs/%ld/end", job.job), text);
   job.phase = IDLE;
   notify("end %ld\n", job.job);
