@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { EgressConfig } from './config/egress.ts';
 import { readFileSettings, type FileSettings } from './config/file.ts';
 import {
   jobVariable,
@@ -21,6 +22,8 @@ import type { ListenAddress } from './config/values.ts';
 import { nearestWord, type Problem } from './core/problem.ts';
 import { failed, success, type Result } from './core/result.ts';
 import { Secret } from './core/secret.ts';
+
+export { loadEgressConfig, type EgressConfig } from './config/egress.ts';
 
 export interface Config {
   readonly listen: ListenAddress;
@@ -45,6 +48,7 @@ export interface Config {
   readonly staleAfterMs: number;
   /** Opens the secrets of jobs. Made when the first one is set; never inside the data folder. */
   readonly keyFile: string;
+  readonly egress: EgressConfig;
   readonly logLevel: (typeof logLevels)[number];
   readonly secrets: ConfigSecrets;
 }
@@ -252,6 +256,7 @@ function assemble(given: Given, environment: Environment, machine: Machine): Con
     labels: labels ?? [],
     staleAfterMs: given['stale-after'] ?? DAY_MS,
     keyFile: keyFileOf(given, environment, machine, absolute),
+    egress: { mode: given.egress ?? 'auto', allow: given['egress-allow'] ?? [] },
     logLevel: given['log-level'] ?? 'info',
     secrets: {
       webhook: given['webhook-secret'] ?? [],

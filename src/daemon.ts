@@ -85,6 +85,7 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
         dockerHost: environment['DOCKER_HOST'],
         ownSecrets: knownSecrets(config),
         secrets: await openStoredSecrets(store, () => readVault(config.keyFile)),
+        egress: config.egress,
         targetUrl: (status) => links.statusTarget(status),
         plans: { isAllowed: (repo) => isAllowed(repo, config.repos) },
       }),

@@ -20,6 +20,7 @@ import { isErrno } from './core/errno.ts';
 import { layerOf } from './docker/artifacts.ts';
 import type { RepoRef } from './core/run.ts';
 import { measureCapacity, platform } from './docker/capacity.ts';
+import type { EgressWish } from './docker/egress.ts';
 import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
 import type { Log } from './log.ts';
 import { startLoop } from './loop.ts';
@@ -44,6 +45,7 @@ export interface WorkerSideParts {
   /** The daemon's own texts that must not appear in a job log. */
   readonly ownSecrets: readonly string[];
   readonly secrets: JobSecrets;
+  readonly egress: EgressWish;
   readonly targetUrl: (status: OutgoingStatus) => string | null;
   /** Makes runs of intakes and of times that come; null where the caller makes them itself. */
   readonly plans: { readonly isAllowed: (repo: RepoRef) => boolean } | null;
@@ -79,8 +81,10 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     slots: parts.slots,
     ...(parts.dockerHost === undefined ? {} : { dockerHost: parts.dockerHost }),
     isRoot: process.geteuid?.() === 0,
+    egress: parts.egress,
     onError,
   });
+  if (open.egress.isDegraded) log.warn({ reason: open.egress.reason }, 'the network of jobs is not restricted');
   const id = await workerId(parts.dataDirectory, parts.random);
   const docker = watchDocker(open, clock);
   await docker.look();
@@ -91,7 +95,10 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     slots: docker.isUp() ? parts.slots : 0,
     platform: platform(),
     capacity,
-    details: { docker: docker.finding(), workspaces: workspaceFinding(open, clock), pool: open.pool.counts() },
+    details: {
+      ...{ docker: docker.finding(), workspaces: workspaceFinding(open, clock), pool: open.pool.counts() },
+      egress: egressFinding(open, clock),
+    },
   });
   const wake = (): void => {
     for (const loop of loops) loop.wake();
@@ -209,6 +216,10 @@ function workspaceFinding({ workspaces }: OpenExecutor, clock: Clock) {
   const { strategy, reason } = workspaces;
   const status = strategy === 'overlay' ? 'ok' : 'degraded';
   return { status, reason: `${strategy}: ${reason}`, at: clock.now() };
+}
+
+function egressFinding({ egress: { isDegraded, reason } }: OpenExecutor, clock: Clock) {
+  return { status: isDegraded ? 'degraded' : 'ok', reason, at: clock.now() };
 }
 
 /** Survives restarts, so that a worker finds its own claims again. */

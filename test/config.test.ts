@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { type Config, type Environment, loadClientConfig, loadConfig, parseConfig } from '../src/config.ts';
+import {
+  type Config,
+  type Environment,
+  loadClientConfig,
+  loadConfig,
+  loadEgressConfig,
+  parseConfig,
+} from '../src/config.ts';
 
 const machine = { cores: 8, home: '/home/ci', from: '/srv' };
 const required = { HEARTH_WEBHOOK_SECRET: 'hush', HEARTH_REPOS: 'octo/hello' };
@@ -40,6 +47,7 @@ test('needs only a secret and an allow-list; everything else has a default', () 
     labels: [],
     staleAfterMs: 86_400_000,
     keyFile: '/home/ci/.config/hearth/key',
+    egress: { mode: 'auto', allow: [] },
     logLevel: 'info',
   });
   expect(secrets.webhook.map((secret) => secret.reveal())).toEqual(['hush']);
@@ -263,4 +271,25 @@ test('does not say that settings are missing which stand in a file that cannot b
   const said = loaded.ok ? '' : loaded.problem.map(({ message }) => message).join();
   expect(said).toMatch(/cannot be read.*HEARTH_SLOTS/s);
   expect(said).not.toMatch(/not set/);
+});
+
+test('says where jobs may connect to, and refuses what is no address', () => {
+  expect(parse(required).egress).toEqual({ mode: 'auto', allow: [] });
+  const file = 'egress: restricted\negress-allow: [10.0.0.0/8, "[fd00::1]:443"]\n';
+  expect(parse(required, file).egress).toEqual({
+    mode: 'restricted',
+    allow: [
+      { family: 4, cidr: '10.0.0.0/8', port: null },
+      { family: 6, cidr: 'fd00::1/128', port: 443 },
+    ],
+  });
+  expect(
+    problems({ ...required, HEARTH_EGRESS: 'shut', HEARTH_EGRESS_ALLOW: '10.1.1.1, registry.example.com' }),
+  ).toEqual([
+    'bad-setting: HEARTH_EGRESS is "shut"; write one of auto, restricted, open.',
+    'bad-setting: HEARTH_EGRESS_ALLOW has "registry.example.com"; write an address or a network with or without a port, such as 10.1.2.3:443, 10.0.0.0/8 or [fd00::/8]:443.',
+  ]);
+  const local = loadEgressConfig({ HEARTH_EGRESS_ALLOW: '10.1.1.1:80', HEARTH_UNKNOWN: 'x' });
+  expect(local.ok && local.value.allow).toEqual([{ family: 4, cidr: '10.1.1.1/32', port: 80 }]);
+  expect(loadEgressConfig({ HEARTH_EGRESS: 'x' }).ok).toBe(false);
 });

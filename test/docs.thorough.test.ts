@@ -105,6 +105,8 @@ const readers: Readonly<Record<SettingKey, readonly string[]>> = {
   'notify-url': ['config.secrets.notifyUrl'],
   'objects-url': ['config.secrets.objectsUrl'],
   'key-file': ['config.keyFile'],
+  egress: ['config.egress'],
+  'egress-allow': ['config.egress'],
   'log-level': ['config.value.logLevel'],
 };
 

@@ -3,8 +3,9 @@ import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { loadConfig } from '../config.ts';
+import { loadConfig, loadEgressConfig } from '../config.ts';
 import { formatProblem } from '../core/problem.ts';
+import { openEgress } from '../docker/egress.ts';
 import { dockerEngine } from '../docker/engine.ts';
 import { openMountHelper } from '../docker/mount-helper.ts';
 import { nativePrograms } from '../docker/native.ts';
@@ -23,7 +24,7 @@ const MIN_NODE = 24;
 const MIN_FREE_BYTES = 2 * 1024 ** 3;
 
 export async function doctor(context: VerbContext): Promise<ExitCode> {
-  const looked = (await Promise.all([git(context), docker(context), workspaces(), disk()])).flat();
+  const looked = (await Promise.all([git(context), docker(context), workspaces(), egress(context), disk()])).flat();
   const findings = [...node(), ...looked, ...settings(context)];
   if (context.json) context.write(`${JSON.stringify(findings)}\n`);
   else context.write(columns(findings.map(({ name, verdict, says }) => [verdict.toUpperCase(), name, says])));
@@ -87,6 +88,19 @@ async function workspaces(): Promise<readonly Finding[]> {
     return [{ name: 'programs', verdict: 'bad', says: messageOf(error) }];
   } finally {
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function egress({ environment }: VerbContext): Promise<readonly Finding[]> {
+  const config = loadConfig(environment);
+  const wanted = config.ok ? config.value.egress : loadEgressConfig(environment);
+  // What is wrong with them stands among the settings.
+  const wish = 'mode' in wanted ? wanted : wanted.ok ? wanted.value : ({ mode: 'auto', allow: [] } as const);
+  try {
+    const { isDegraded, reason } = await openEgress(wish, process.geteuid?.() === 0);
+    return [{ name: 'egress', verdict: isDegraded ? 'note' : 'ok', says: reason }];
+  } catch (error) {
+    return [{ name: 'egress', verdict: 'bad', says: messageOf(error) }];
   }
 }
 

@@ -6,7 +6,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
-import { defaultDataDirectory } from '../config.ts';
+import { defaultDataDirectory, loadEgressConfig, type EgressConfig } from '../config.ts';
 import { formatProblem } from '../core/problem.ts';
 import { selectJobs, type JobSelection } from '../core/graph.ts';
 import type { Intake } from '../core/intake.ts';
@@ -47,6 +47,11 @@ const LOG_BYTES = 64 * 1024 ** 2;
 export async function run(options: RunOptions, context: VerbContext): Promise<ExitCode> {
   const { cwd, environment } = context;
   const secrets = secretsFrom(environment, options.secrets);
+  const egress = loadEgressConfig(environment);
+  if (!egress.ok) {
+    for (const problem of egress.problem) context.complain(formatProblem(problem));
+    return exits.usage;
+  }
   const data = join(
     defaultDataDirectory(environment),
     'local',
@@ -83,7 +88,7 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
     return planned.problem.exit;
   }
   const logs = openJobLogs(data);
-  const worker = opened.use(await startWorker(context, { store, git, logs, data, secrets }));
+  const worker = opened.use(await startWorker(context, { store, git, logs, data, secrets, egress: egress.value }));
   const ids = await store.applyPlan(intake, { runs: planned.value, ends: [], note: null }, systemClock.now());
   worker.wake();
   context.interrupted.addEventListener('abort', () => {
@@ -178,6 +183,7 @@ function startWorker(
     readonly logs: JobLogs;
     readonly data: string;
     readonly secrets: JobSecrets;
+    readonly egress: EgressConfig;
   },
 ): Promise<WorkerSide> {
   const forge: Forge = {

@@ -22,6 +22,7 @@ const MIN_LOG_BYTES = 64 * 1024;
 const MIN_CACHE_BYTES = 64 * 1024 ** 2;
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export const egressModes = ['auto', 'restricted', 'open'] as const;
 export const readRights = ['signed', 'public', 'token'] as const;
 
 /** The file's key is the variable in kebab-case without `hearth-`. */
@@ -49,6 +50,8 @@ export const settings = {
   'notify-url': setting('HEARTH_NOTIFY_URL', values.secretUrl('https', 'http')),
   'objects-url': setting('HEARTH_OBJECTS_URL', values.secretUrl('s3', 'https', 'http')),
   'key-file': setting('HEARTH_KEY_FILE', values.text),
+  egress: setting('HEARTH_EGRESS', values.oneOf(egressModes)),
+  'egress-allow': setting('HEARTH_EGRESS_ALLOW', values.egressTargets),
   'log-level': setting('LOG_LEVEL', values.oneOf(logLevels)),
 };
 

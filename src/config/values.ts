@@ -1,5 +1,6 @@
 /** How single settings are written. Each takes what the environment or the file gives and says what to write instead. */
 import { z } from 'zod';
+import { parseEgressTarget } from '../core/egress.ts';
 import { Secret } from '../core/secret.ts';
 import { parseSize } from '../core/size.ts';
 
@@ -43,6 +44,18 @@ export const labels = list.superRefine((words, context) => {
     }
   }
 });
+
+/** Addresses and networks, each with a port or without. A name would be looked up by nobody. */
+export const egressTargets = list.transform((targets, context) =>
+  targets.flatMap((text) => {
+    const target = parseEgressTarget(text);
+    if (target !== undefined) return [target];
+    context.addIssue(
+      `has ${JSON.stringify(text)}; write an address or a network with or without a port, such as 10.1.2.3:443, 10.0.0.0/8 or [fd00::/8]:443`,
+    );
+    return [];
+  }),
+);
 
 export interface ListenAddress {
   readonly host: string;

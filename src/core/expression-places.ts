@@ -40,6 +40,18 @@ const places: readonly Place[] = [
   { path: ['jobs', '*', 'concurrency'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'concurrency', '*'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'env', '*'], scope: { contexts: [...atStart, 'secrets'] } },
+  { path: ['jobs', '*', 'container'], scope: { contexts: atStart } },
+  { path: ['jobs', '*', 'container', 'image'], scope: { contexts: atStart } },
+  { path: ['jobs', '*', 'container', 'env', '*'], scope: { contexts: [...atStart, 'secrets'] } },
+  ...['image', 'command', 'entrypoint', 'options'].map((key) => ({
+    path: ['jobs', '*', 'services', '*', key],
+    scope: { contexts: atStart },
+  })),
+  ...['env', 'ports', 'command', 'entrypoint'].map((key) => ({
+    path: ['jobs', '*', 'services', '*', key, '*'],
+    scope: { contexts: atStart },
+  })),
+  { path: ['jobs', '*', 'services', '*', 'health', 'command'], scope: { contexts: atStart } },
   { path: ['jobs', '*', 'outputs', '*'], scope: { contexts: inSteps } },
   { path: ['jobs', '*', 'run'], scope: withSecrets, isScript: true },
   { path: ['jobs', '*', 'steps', '*', 'run'], scope: withSecrets, isScript: true },

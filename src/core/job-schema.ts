@@ -1,6 +1,7 @@
 /** The shape of a job in a pipeline file. */
 import { z } from 'zod';
 import { artifacts } from './artifact-schema.ts';
+import { container, services } from './container-schema.ts';
 import { secretUses } from './secret-uses.ts';
 import { priority, resources } from './resources-schema.ts';
 import {
@@ -206,6 +207,10 @@ export const job = z.strictObject(
       .record(identifier, scalar, { error: 'must be a mapping from names to values' })
       .optional()
       .describe('What jobs that need this one get as `needs.<job>.outputs`.'),
+    container: container.optional().describe('The image this job runs in, instead of the sidecar.'),
+    services: services
+      .optional()
+      .describe('Containers beside the job, by name; steps reach them at `<service>:<port>`.'),
     defaults: defaults.optional().describe('What steps of this job take when they say nothing else.'),
   },
   { error: 'must be a mapping with run or steps' },

@@ -1,4 +1,5 @@
 /** Text of a pipeline file → Pipeline, or everything that is wrong with it. */
+import { containerOf, servicesOf } from './container-schema.ts';
 import { normalPath, normalVolumePath } from './pipeline-paths.ts';
 import {
   DEFAULT_SHM_BYTES,
@@ -13,7 +14,8 @@ import {
 } from './pipeline.ts';
 import { problemsOfExpressions } from './expression-places.ts';
 import { withIncludes, withoutIncludes, type ReadIncluded, type Whole } from './include.ts';
-import { keyPosition, labelOf, nodeAt, problemsOfIssues } from './pipeline-issues.ts';
+import { keyPosition, nodeAt, problemsOfIssues } from './pipeline-issues.ts';
+import { notesOf } from './pipeline-notes.ts';
 import { problemsOfRules } from './pipeline-rules.ts';
 import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } from './pipeline-schema.ts';
 import { placed, type Position, type Problem } from './problem.ts';
@@ -149,19 +151,11 @@ function pipelineOf(input: PipelineInput, root: YamlNode, name: string, file: st
   };
 }
 
-function notesOf(root: YamlNode, file: string): readonly Problem[] {
-  const jobs = [...(nodeAt(root, ['jobs'])?.entries.keys() ?? [])];
-  return [['permissions'], ...jobs.map((job) => ['jobs', job, 'permissions'])].flatMap((path): readonly Problem[] => {
-    if (nodeAt(root, path) === undefined) return [];
-    const message = `${labelOf(path)} has no effect here: jobs get no token of GitHub's. Remove it, or leave it for GitHub.`;
-    return [placed({ code: 'no-effect', message, file, position: keyPosition(root, path) })];
-  });
-}
-
 function sidecarOf(input: PipelineInput['sidecar']): Sidecar {
   const limits = {
     shmBytes: parseSize(input?.['shm-size'] ?? DEFAULT_SHM_BYTES) ?? DEFAULT_SHM_BYTES,
     ...(input?.memory === undefined ? {} : { memoryBytes: parseSize(input.memory) ?? 0 }),
+    ...(input?.['read-only'] === true ? { readOnly: true as const } : {}),
   };
   if (!input?.build) return { kind: 'image', image: input?.image ?? DEFAULT_IMAGE, ...limits };
   const context = normalPath(input.build.context ?? '.');
@@ -190,7 +184,8 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     typeof need === 'string' ? { job: need, optional: false } : { job: need.job, optional: need.optional ?? false },
   );
   const defaults = { ...common.defaults, ...input.defaults?.run };
-  const env = { ...common.env, ...envAt(root, [...path, 'env']) };
+  // As on GitHub, where the container has its own, and the file's and the job's come on top.
+  const env = { ...envAt(root, [...path, 'container', 'env']), ...common.env, ...envAt(root, [...path, 'env']) };
   const specs = steps.map((step, index) => stepOf(step, envAt(root, [...path, 'steps', index, 'env']), defaults));
   const templates = [env, ...specs.map((step) => ({ ...step.env, run: step.run }))].flatMap((texts) =>
     Object.values(texts),
@@ -220,6 +215,10 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     resources: resourcesOf(input.resources),
     parallel: input.parallel ?? null,
     outputs: envAt(root, [...path, 'outputs']),
+    ...(input.container === undefined ? {} : { container: containerOf(input.container) }),
+    ...(input.services === undefined
+      ? {}
+      : { services: servicesOf(input.services, (name) => envAt(root, [...path, 'services', name, 'env'])) }),
   };
 }
 

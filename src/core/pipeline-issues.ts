@@ -81,8 +81,11 @@ const cures: ReadonlyMap<string, string> = new Map([
     'uses',
     'The commit is checked out already, so remove a checkout; write what another action does as "run", or put its tool into the image (sidecar)',
   ],
-  ['runs-on', 'Remove it; what a job runs in is the image in "sidecar"'],
-  ['container', 'Remove it; what a job runs in is the image in "sidecar"'],
+  ['runs-on', 'Remove it; what a job runs in is the image in "sidecar", or in its "container"'],
+  ['options', 'Remove it; limits stand at "sidecar" (memory, shm-size), and what a tool needs belongs into the image'],
+  ['ports', 'Remove it; a job reaches the ports of its services at <service>:<port>, and nobody reaches a job'],
+  ['volumes', 'Remove it; put files into the image, or use a cache with "volume" for what is kept between runs'],
+  ['credentials', 'Remove it; whoever runs Hearth logs the Docker engine in (docker login), for every job alike'],
   ['matrix', 'Put it below "strategy"'],
   ['environment', 'Remove it, or put its variables into "env"'],
 ]);
@@ -108,6 +111,8 @@ function levelOf(path: Path): { readonly known: readonly string[]; readonly late
   if (third === 'secrets') return keysOf.secret;
   if (third === 'artifacts') return keysOf.artifact;
   if (third === 'resources') return keysOf.resources;
+  if (third === 'container') return keysOf.container;
+  if (third === 'services') return path[4] === 'health' ? keysOf.health : keysOf.service;
   return third === 'needs' ? keysOf.need : keysOf.job;
 }
 

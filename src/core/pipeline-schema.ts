@@ -5,6 +5,8 @@
  */
 import { z } from 'zod';
 import { eventKeys, on } from './event-schema.ts';
+import { containerKeys, health, service } from './container-schema.ts';
+import { imageName } from './containers.ts';
 import { defaults, defaultsRun, job, step, strategy } from './job-schema.ts';
 import { artifactKeys } from './artifact-schema.ts';
 import { secretUseKeys } from './secret-uses.ts';
@@ -31,7 +33,7 @@ const sidecar = z.strictObject(
   {
     image: z
       .string({ error: 'must be the name of an image' })
-      .regex(/^[a-z0-9][A-Za-z0-9._:@/-]{0,254}$/, { error: 'must be the name of an image, such as node:24-bookworm' })
+      .regex(imageName, { error: 'must be the name of an image, such as node:24-bookworm' })
       .optional()
       .describe('Image that the warm slots are made from. Default `debian:bookworm-slim`.'),
     build: z
@@ -48,6 +50,10 @@ const sidecar = z.strictObject(
       .describe('Build the image from the repository instead.'),
     'shm-size': size('1m', '64g').optional().describe('Size of /dev/shm. Default `2g`.'),
     memory: size('16m', '4096g').optional().describe('Memory limit of a slot. Default: none.'),
+    'read-only': z
+      .boolean({ error: 'must be true or false' })
+      .optional()
+      .describe("The image's own files cannot be changed, but for /tmp, /var/tmp, /run and /root. Default false."),
   },
   { error: 'must be a mapping with image or build' },
 );
@@ -127,8 +133,6 @@ export const keysOf = {
       'matrix',
       'runs-on',
       'platforms',
-      'container',
-      'services',
       'inputs',
       'environment',
       'lane',
@@ -140,6 +144,9 @@ export const keysOf = {
     ],
   },
   strategy: { known: Object.keys(strategy.shape), later: [] },
+  container: { known: Object.keys(containerKeys.shape), later: ['options', 'ports', 'volumes', 'credentials'] },
+  service: { known: Object.keys(service.shape), later: ['volumes', 'credentials'] },
+  health: { known: Object.keys(health.shape), later: [] },
   defaults: { known: Object.keys(defaults.shape), later: [] },
   defaultsRun: { known: Object.keys(defaultsRun.shape), later: [] },
   need: { known: ['job', 'optional'], later: ['artifacts'] },

@@ -1,3 +1,4 @@
+import type { ContainerSpec, ServiceSpec } from './containers.ts';
 import type { CronEntry } from './cron.ts';
 import type { DispatchInputs } from './dispatch.ts';
 import type { Value } from './expression.ts';
@@ -59,6 +60,8 @@ export type Sidecar = SidecarSource & {
   readonly shmBytes: number;
   /** Memory limit of a slot in bytes; absent = none. */
   readonly memoryBytes?: number;
+  /** Nothing in the container can be written but the workspace and temporary folders. */
+  readonly readOnly?: true;
 };
 
 export type SidecarSource =
@@ -161,6 +164,10 @@ export interface JobSpec {
   /** Those it gets as variables or files, and those its expressions name. */
   readonly secrets: readonly SecretUse[];
   readonly artifacts: readonly ArtifactSpec[];
+  /** Absent = the run's sidecar. */
+  readonly container?: ContainerSpec;
+  /** Absent = none. */
+  readonly services?: readonly ServiceSpec[];
   /** What the job tells those that need it; templates, evaluated after its last step. */
   readonly outputs: Readonly<Record<string, Template>>;
 }

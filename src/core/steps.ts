@@ -1,5 +1,6 @@
 /** What happens with the next step of a job, given how the earlier ones went. Pure, so that a re-attach finds the same. */
 import { parseAssignments } from './command-files.ts';
+import type { ServiceContext } from './containers.ts';
 import { jobValues } from './contexts.ts';
 import {
   evaluateCondition,
@@ -57,6 +58,8 @@ export interface StepsOf extends Pick<Claim, 'run' | 'job' | 'context' | 'needs'
   readonly imageEnv: readonly string[];
   readonly home: string;
   readonly secrets: SecretTexts;
+  /** `job.services`; absent without services. */
+  readonly services?: Readonly<Record<string, ServiceContext>>;
 }
 
 const MINUTE_MS = 60_000;
@@ -147,11 +150,15 @@ function valuesOf(of: StepsOf, past: readonly PastStep[]): Values {
         ...(Object.assign({}, ...past.map(({ files }) => parseAssignments(files.env))) as Record<string, string>),
       },
       steps: Object.fromEntries(past.flatMap((step) => (step.id === null ? [] : [[step.id, contextOf(step)]]))),
-      job: { status: failed ? 'failure' : 'success' },
+      job: { status: failed ? 'failure' : 'success', services: servicesContext(of) },
       runner: { os: 'Linux', name: 'hearth', environment: 'self-hosted', temp: '/tmp' },
     },
     status: { success: !failed, failure: failed, always: true, cancelled: false },
   };
+}
+
+function servicesContext({ services = {} }: StepsOf): Value {
+  return Object.fromEntries(Object.entries(services).map(([name, service]) => [name, { ...service }]));
 }
 
 function jobEnvOf(of: StepsOf): Readonly<Record<string, string>> {

@@ -16,6 +16,10 @@ export interface Engine {
   container(id: string): Promise<ContainerInfo | undefined>;
   /** Ids of all containers, running or not, that carry the label. */
   list(label: string): Promise<readonly string[]>;
+  /** The last lines that a container has written to both of its outputs. */
+  logs(id: string, count: number): Promise<string>;
+  /** Any other call of the command line: what it prints. Rejects with the engine's own words. */
+  command(args: readonly string[]): Promise<string>;
   /** Kills and removes containers; those that are gone already are no error. */
   remove(ids: readonly string[]): Promise<void>;
 }
@@ -25,6 +29,21 @@ export interface ImageInfo {
   readonly architecture: string;
   /** `NAME=value` lines of the image's configuration. */
   readonly env: readonly string[];
+  /** What a container of it runs: its entry point and the arguments after it. */
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  readonly hasHealthCheck: boolean;
+}
+
+interface Inspected {
+  readonly Id: string;
+  readonly Architecture: string;
+  readonly Config?: {
+    readonly Env?: readonly string[] | null;
+    readonly Entrypoint?: readonly string[] | null;
+    readonly Cmd?: readonly string[] | null;
+    readonly Healthcheck?: { readonly Test?: readonly string[] | null } | null;
+  } | null;
 }
 
 export interface ContainerInfo {
@@ -32,6 +51,8 @@ export interface ContainerInfo {
   readonly pid: number;
   readonly running: boolean;
   readonly startedAt: string;
+  /** The engine's own file of its resolvers. */
+  readonly resolvConf: string;
 }
 
 export interface BuildRequest {
@@ -64,8 +85,8 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
   const env = host === undefined ? {} : { DOCKER_HOST: host };
   let builder: Promise<Builder> | undefined;
 
-  const call = (args: readonly string[], timeout: number) =>
-    execa('docker', args, { reject: false, stdin: 'ignore', timeout, env });
+  const quiet = { reject: false, stdin: 'ignore', timeout: answerMs, env } as const;
+  const call = (args: readonly string[], timeout: number) => execa('docker', args, { ...quiet, timeout });
 
   async function docker(args: readonly string[], timeout = answerMs): Promise<{ readonly stdout: string }> {
     const result = await call(args, timeout);
@@ -113,8 +134,13 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
     async image(reference) {
       const found = await inspect(['image', 'inspect', reference]);
       if (found === undefined) return undefined;
-      const image = found as { Id: string; Architecture: string; Config?: { Env?: readonly string[] | null } };
-      return { id: image.Id, architecture: image.Architecture, env: image.Config?.Env ?? [] };
+      const { Id: id, Architecture: architecture, Config: config } = found as Inspected;
+      const test = config?.Healthcheck?.Test ?? [];
+      return {
+        ...{ id, architecture, env: config?.Env ?? [] },
+        ...{ entrypoint: config?.Entrypoint ?? [], command: config?.Cmd ?? [] },
+        hasHealthCheck: test.length > 0 && test[0] !== 'NONE',
+      };
     },
     pull: (reference, onOutput) => make(['pull', '--quiet', '--', reference], onOutput),
     async build({ tag, context, file, cacheNamespace }, onOutput) {
@@ -134,13 +160,24 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
     async container(id) {
       const found = await inspect(['container', 'inspect', id]);
       if (found === undefined) return undefined;
-      const { Id, State } = found as { Id: string; State: { Pid: number; Running: boolean; StartedAt: string } };
-      return { id: Id, pid: State.Pid, running: State.Running, startedAt: State.StartedAt };
+      const { Id, State, ResolvConfPath } = found as {
+        Id: string;
+        ResolvConfPath: string;
+        State: { Pid: number; Running: boolean; StartedAt: string };
+      };
+      const { Pid: pid, Running: running, StartedAt: startedAt } = State;
+      return { id: Id, pid, running, startedAt, resolvConf: ResolvConfPath };
     },
     async list(label) {
       const { stdout } = await docker(['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${label}`]);
       return stdout.split('\n').filter((line) => line !== '');
     },
+    async logs(id, count) {
+      const result = await execa('docker', ['logs', '--tail', String(count), id], { ...quiet, all: true });
+      if (result.failed) throw trouble(result);
+      return result.all;
+    },
+    command: async (args) => (await docker(args)).stdout,
     async remove(ids) {
       if (ids.length === 0) return;
       const removed = await call(['rm', '--force', '--volumes', ...ids], removeMs);

@@ -6,6 +6,7 @@ import { ExpressionFailure } from '../core/expression.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Executor, Finish, Git, JobLogs, JobLogWriter } from '../core/ports.ts';
 import type { JobSecrets } from '../core/secrets-port.ts';
+import type { Egress } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { keepArtifacts } from './artifacts.ts';
 import { Ended } from './ended.ts';
@@ -18,6 +19,7 @@ import { entry, wasKilled, withFault } from './limited-job.ts';
 import { place, type Placement } from './placement.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
+import type { Services } from './services.ts';
 import type { Sidecars } from './sidecars.ts';
 import { endJob, runSteps } from './slot-job.ts';
 import { jobDirectory } from './slot-files.ts';
@@ -40,6 +42,8 @@ export interface ExecutorParts {
   readonly layers: Layers;
   readonly artifacts: Layers;
   readonly sidecars: Sidecars;
+  readonly services: Services;
+  readonly egress: Egress;
   /** A fresh masker for one log, also of these texts. */
   readonly masker: (texts: readonly string[]) => Masker;
   readonly secrets: JobSecrets;
@@ -121,8 +125,11 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       raw.catchUp().catch(parts.onError);
     });
     const { home, ...limits } = { ...user(), graceMs: parts.graceMs, logBytes: parts.logBytes };
-    const steps = jobSteps({ ...claim, imageEnv: slot.record.spec.imageEnv, home, secrets }, limits, (patterns) =>
-      parts.workspaces.hashFiles(slot, patterns),
+    const { services } = ticket;
+    const steps = jobSteps(
+      { ...claim, imageEnv: slot.record.spec.imageEnv, home, secrets, services },
+      limits,
+      (patterns) => parts.workspaces.hashFiles(slot, patterns),
     );
     try {
       await runSteps({
@@ -156,7 +163,9 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       );
       const left = verdict.outcome.result === 'success' ? (captured.fault ?? verdict.outcome) : verdict.outcome;
       const { outcome, outputs, notes } = withOutputs(withFault(left, ticket), steps, hide);
-      await raw.finish(`${steps.leftOut()}${captured.notes}${notes}${verdict.trailer}`);
+      const isBad = outcome.result === 'failure' || outcome.result === 'error';
+      const said = isBad ? await parts.services.lastLines(claim, parts.masker(Object.values(secrets))) : '';
+      await raw.finish(`${steps.leftOut()}${captured.notes}${notes}${said}${verdict.trailer}`);
       const { sha256, bytes } = await log.finish();
       const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
       await freeWorkspace(slot, ticket.n, end.tampered);
@@ -199,18 +208,22 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     placements.delete(claim.job.id);
     const ticketOnly = recovered.get(keyOf(claim.job));
     recovered.delete(keyOf(claim.job));
+    // A slot that was in a job's network is as new only when it is a new one.
+    const hasServices = (claim.job.spec.services ?? []).length > 0;
     if (placement === undefined) {
       if (ticketOnly !== undefined) await parts.slots.forget(ticketOnly.slotId);
+      if (hasServices) await parts.services.remove(claim);
       return;
     }
     const { slot, ticket, held } = placement;
     for (const layer of held) layer.release();
     if (ticket.limits !== undefined) await removeLimits(ticket.limits);
-    if (slot.isAlive() && slot.record.spec.trust === 'T1') {
+    if (slot.isAlive() && slot.record.spec.trust === 'T1' && !hasServices) {
       parts.slots.giveBack(slot);
       return removeTicket(parts.slotsRoot, ticket);
     }
     await removeWithScratch(slot);
+    if (hasServices) await parts.services.remove(claim);
     parts.slots.warmUp(slot.record.spec);
   }
 
@@ -236,6 +249,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     await parts.layers.sweep();
     await parts.artifacts.sweep();
     await parts.slots.takeOver(new Set([...recovered.values()].map(({ slotId }) => slotId)));
+    await parts.services.sweep(new Set(recovered.keys()));
     await parts.workspaces.sweep(new Set(parts.slots.ids()));
   }
 

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Executor, Git, JobLogs, Random } from '../core/ports.ts';
 import type { JobSecrets } from '../core/secrets-port.ts';
+import { openEgress, type Egress, type EgressWish } from './egress.ts';
 import { dockerEngine, type Engine } from './engine.ts';
 import { Ended } from './ended.ts';
 import { dockerExecutor } from './executor.ts';
@@ -11,6 +12,7 @@ import { openLayers, type Layers } from './layers.ts';
 import { openMountHelper } from './mount-helper.ts';
 import { nativePrograms } from './native.ts';
 import type { Masker } from './raw-log.ts';
+import { openServices } from './services.ts';
 import { openSidecars } from './sidecars.ts';
 import { openSlotPool, type SlotPool } from './slot-pool.ts';
 import { openWorkspaces, type Workspaces } from './workspace.ts';
@@ -31,6 +33,8 @@ export interface OpenExecutorOptions {
   readonly dockerHost?: string;
   /** Overlays need it; without it workspaces are copied. */
   readonly isRoot: boolean;
+  /** Where jobs may connect to. */
+  readonly egress: EgressWish;
   readonly onError: (error: unknown) => void;
 }
 
@@ -39,6 +43,7 @@ export interface OpenExecutor extends AsyncDisposable {
   readonly engine: Engine;
   readonly pool: SlotPool;
   readonly artifacts: Layers;
+  readonly egress: Egress;
   readonly workspaces: Workspaces;
 }
 
@@ -53,13 +58,16 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
   const engine = dockerEngine({ host: options.dockerHost });
   const helper = options.isRoot ? openMountHelper(native.mountHelper) : undefined;
   const workspaces = await openWorkspaces(inData('scratch'), helper);
+  const egress = await openEgress(options.egress, options.isRoot);
+  const sidecars = openSidecars(engine, options.git, () => options.clock.monotonicMs());
   const root = inData('slots');
   const pool = openSlotPool({
     engine,
     helper,
+    egress,
     supervisor: native.supervisor,
     root,
-    label: labelOf(options.dataDirectory),
+    label: labelOf('data', options.dataDirectory),
     random: options.random,
     maxIdle: options.slots * 2,
     onError: options.onError,
@@ -81,7 +89,17 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
       (cause) => cause instanceof Ended && cause.outcome.reason === 'exit',
     ),
     artifacts,
-    sidecars: openSidecars(engine, options.git, () => options.clock.monotonicMs()),
+    sidecars,
+    services: openServices({
+      engine,
+      sidecars,
+      egress,
+      supervisor: native.supervisor,
+      label: labelOf('services', options.dataDirectory),
+      masker: options.masker,
+      onError: options.onError,
+    }),
+    egress,
     masker: options.masker,
     secrets: options.secrets,
     logBytes: options.logBytes,
@@ -93,6 +111,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     artifacts,
     engine,
     pool,
+    egress,
     workspaces,
     async [Symbol.asyncDispose]() {
       await pool.close();
@@ -101,13 +120,17 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
   };
 }
 
-/** Removes all containers of a data folder, for good. Nothing may use the folder any more. May be repeated. */
+/** Removes all containers and networks of a data folder, for good. Nothing may use the folder any more. May be repeated. */
 export async function removeSlotsOf(dataDirectory: string, dockerHost?: string): Promise<void> {
   const engine = dockerEngine({ host: dockerHost });
-  await engine.remove(await engine.list(labelOf(dataDirectory)));
+  const services = labelOf('services', dataDirectory);
+  for (const label of [labelOf('data', dataDirectory), services]) await engine.remove(await engine.list(label));
+  const networks = await engine.command(['network', 'ls', '--quiet', '--filter', `label=${services}`]);
+  for (const network of networks.split('\n').filter((id) => id !== ''))
+    await engine.command(['network', 'rm', network]);
 }
 
-/** Tells the containers of one Hearth from those of any other on the machine. */
-function labelOf(dataDirectory: string): string {
-  return `hearth.data=${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
+/** Tells the containers of one Hearth from those of any other on the machine, and its services from its slots. */
+export function labelOf(kind: 'data' | 'services', dataDirectory: string): string {
+  return `hearth.${kind}=${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
 }

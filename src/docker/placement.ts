@@ -10,6 +10,7 @@ import { holdArtifacts } from './artifacts.ts';
 import { applyLimits } from './job-limits.ts';
 import type { HeldLayer, Layers } from './layers.ts';
 import { prepare, type PreparationParts, type Prepared } from './preparation.ts';
+import type { RunningServices, Services, StartingServices } from './services.ts';
 import type { Sidecars } from './sidecars.ts';
 import type { Slot } from './slot.ts';
 import { unlessStopped } from './unless-stopped.ts';
@@ -24,6 +25,7 @@ export interface Placement {
 
 export interface PlacementParts extends DependencyLayerParts, Omit<PreparationParts, 'copies'> {
   readonly sidecars: Sidecars;
+  readonly services: Services;
   /** Where the slots' control directories are. */
   readonly slotsRoot: string;
   readonly secrets: JobSecrets;
@@ -44,8 +46,12 @@ export async function place(
   log: JobLogWriter,
 ): Promise<Placement> {
   const prelude = writePrelude(log);
+  const services = parts.services.begin(claim, signals, prelude.say);
   try {
-    return await prepareAndEnter(parts, claim, signals, log, prelude);
+    return await prepareAndEnter(parts, claim, signals, log, prelude, services);
+  } catch (cause) {
+    await services.abandon();
+    throw cause;
   } finally {
     await prelude.written();
   }
@@ -57,6 +63,7 @@ async function prepareAndEnter(
   signals: ExecutionSignals,
   log: JobLogWriter,
   { say, written }: Prelude,
+  services: StartingServices,
 ): Promise<Placement> {
   const secrets = await parts.secrets.of(claim);
   if (!secrets.ok) throw new Ended(error('config', secrets.problem.join('; ')));
@@ -71,10 +78,11 @@ async function prepareAndEnter(
     proceed(signals);
     held.unshift(...(await holdLayers(parts, claim, prepared.value, signals, say)));
     held.unshift(...(await holdArtifacts(parts.artifacts, claim, say)));
+    const running = await unlessStopped(services.ready, signals, claim.job.spec.timeoutMs, () => undefined);
     proceed(signals);
     await written();
     const ready = { ...prepared.value, secrets: secrets.value };
-    return await enterSlot(parts, claim, signals, ready, { log, prelude: { say, written }, held });
+    return await enterSlot(parts, claim, signals, ready, { log, prelude: { say, written }, held, running });
   } catch (cause) {
     for (const layer of held) layer.release();
     throw cause;
@@ -90,7 +98,13 @@ async function enterSlot(
     log,
     prelude,
     held,
-  }: { readonly log: JobLogWriter; readonly prelude: Prelude; readonly held: readonly HeldLayer[] },
+    running,
+  }: {
+    readonly log: JobLogWriter;
+    readonly prelude: Prelude;
+    readonly held: readonly HeldLayer[];
+    readonly running: RunningServices | null;
+  },
 ): Promise<Placement> {
   const slot = await parts.slots.acquire(prepared.spec).catch((cause: unknown) => {
     parts.sidecars.forget(prepared.image.id);
@@ -98,6 +112,7 @@ async function enterSlot(
   });
   try {
     proceed(signals);
+    if (running !== null) await parts.services.join(running, slot);
     const n = slot.nextNumber();
     const mounted = await parts.workspaces.mount(
       slot,
@@ -121,6 +136,7 @@ async function enterSlot(
       oomKills: kills,
       secrets: sealed,
       ...limits,
+      services: running?.contexts ?? {},
     };
     await writeTicket(parts.slotsRoot, ticket);
     return { slot, ticket, held };

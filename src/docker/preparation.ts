@@ -1,10 +1,13 @@
 /** From a claim to what its slot and workspace are made of: checkout, image, dependency layers, volumes. */
 import { createHash } from 'node:crypto';
+import { ExpressionFailure } from '../core/expression.ts';
+import { readyContainer } from '../core/ready-containers.ts';
 import type { CacheSpec } from '../core/pipeline.ts';
 import { layerKey, volumeName } from '../core/cache-key.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Git } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
+import type { Egress } from './egress.ts';
 import { Ended } from './ended.ts';
 import type { ImageInfo } from './engine.ts';
 import type { HeldLayer, Layers } from './layers.ts';
@@ -30,6 +33,7 @@ export interface PreparationParts {
   readonly checkouts: Layers;
   readonly sidecars: Sidecars;
   readonly copies: boolean;
+  readonly egress: Pick<Egress, 'fingerprint'>;
 }
 
 /** The caller releases `checkout`. The problem is the outcome the job takes. */
@@ -45,11 +49,16 @@ export async function prepare(
     checkout.value.release();
     return outcome;
   };
-  const request = { sidecar: context.sidecar, repo: run.repo, sha: run.sha, trust: run.trust, say };
+  const container = containerOf(claim);
+  if (!container.ok) return release(container);
+  const own = container.value;
+  const sidecar = own === null ? context.sidecar : ({ kind: 'image', image: own.image } as const);
+  const request = { sidecar, repo: run.repo, sha: run.sha, trust: run.trust, say };
   const image = await parts.sidecars.resolve({ ...request, checkout: checkout.value.path });
   if (!image.ok) {
     say(`${image.problem}\n`);
-    return release(failed(error('image', `the sidecar image could not be had: ${lastLine(image.problem)}`)));
+    const which = own === null ? 'the sidecar image' : `container: the image ${own.image}`;
+    return release(failed(error('image', `${which} could not be had: ${lastLine(image.problem)}`)));
   }
   const caches = claim.job.spec.caches.map((name) => ({ name, cache: context.caches[name] }));
   const wanted: WantedLayer[] = [];
@@ -77,8 +86,19 @@ export async function prepare(
     memoryBytes: context.sidecar.memoryBytes ?? null,
     volumes,
     copies: parts.copies,
+    readOnly: own?.readOnly ?? context.sidecar.readOnly ?? false,
+    egress: parts.egress.fingerprint,
   };
   return success({ image: image.value, spec, checkout: checkout.value, wanted });
+}
+
+function containerOf(claim: Claim): Result<ReturnType<typeof readyContainer>, Outcome> {
+  try {
+    return success(readyContainer(claim));
+  } catch (cause) {
+    if (cause instanceof ExpressionFailure) return failed(error('config', cause.message));
+    throw cause;
+  }
 }
 
 async function openCheckout(parts: PreparationParts, { run }: Claim): Promise<Result<HeldLayer, Outcome>> {

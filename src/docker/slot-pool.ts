@@ -25,7 +25,7 @@ export interface SlotPool {
   /** Starts a replacement in the background, so that the next job of this spec finds a warm one. */
   warmUp(spec: SlotSpec): void;
   /**
-   * Takes over the slots on disk: `needed` ones are held for the jobs in them, clean ones are idle again, and all others
+   * Takes over the slots on disk: `needed` ones are held for the jobs in them, clean ones under today's network rules are idle again, and all others
    * are removed, as is every container of ours without a slot. Of a needed slot whose container is gone the folder stays:
    * it proves that the job was begun. Call before the first `acquire`; may be repeated until it succeeds.
    */
@@ -136,7 +136,10 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
           if (!needed.has(id)) await removeSlotFolder(options, directory);
         } else if (needed.has(id)) {
           held.set(slot.id, slot);
-        } else if ((await jobNumbers(directory)).length === 0) {
+        } else if (
+          (await jobNumbers(directory)).length === 0 &&
+          slot.record.spec.egress === options.egress.fingerprint
+        ) {
           idle.push(slot);
         } else {
           await remove(slot);

@@ -2,7 +2,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../core/errno.ts';
-import { bind, readRecord, type SlotParts } from './slot.ts';
+import { giveBackArgs } from './slot-container.ts';
+import { readRecord, type SlotParts } from './slot.ts';
 
 /** Removes the container and then everything of the slot on disk. May be repeated. */
 export async function removeSlot(parts: SlotParts, directory: string, containerId: string): Promise<void> {
@@ -19,19 +20,9 @@ export async function removeSlotFolder(parts: SlotParts, directory: string): Pro
     await rm(workspace, { recursive: true, force: true });
   } catch (error) {
     if (record?.spec.copies !== true || !isErrno(error, 'EACCES', 'EPERM')) throw error;
-    await takeWorkspaceBack(parts, directory, record.spec.imageId);
+    // A job that was killed with its slot leaves files of its own user, which only the engine's root can hand over.
+    await parts.engine.runToEnd(giveBackArgs(parts, directory, record.spec.imageId));
     await rm(workspace, { recursive: true, force: true });
   }
   await rm(directory, { recursive: true, force: true });
-}
-
-/** A job that was killed with its slot leaves files of its own user, which only the engine's root can hand over. */
-async function takeWorkspaceBack(parts: SlotParts, directory: string, imageId: string): Promise<void> {
-  await parts.engine.runToEnd([
-    ...['--label', parts.label, '--no-healthcheck', '--network', 'none', '--user', '0:0'],
-    ...bind(directory, '/.hearth/control', 'readonly'),
-    ...bind(join(directory, 'work'), '/work'),
-    ...bind(parts.supervisor, '/.hearth/supervisor', 'readonly'),
-    ...['--entrypoint', '/.hearth/supervisor', imageId, 'give-back'],
-  ]);
 }

@@ -8,25 +8,16 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { SLOT_CPU_SHARES, weightFault } from './cgroup.ts';
+import { weightFault } from './cgroup.ts';
+import type { Egress } from './egress.ts';
 import type { Engine } from './engine.ts';
 import type { MountHelper, ProcessIdentity } from './mount-helper.ts';
 import { bootId, identityOf, isAlive } from './process-identity.ts';
 import { safeRead } from './safe-read.ts';
+import { slotArgs, type SlotSpec } from './slot-container.ts';
 import * as files from './slot-files.ts';
 
-/** What a slot is made for; two jobs may use the same slot only when all of it is equal. */
-export interface SlotSpec {
-  readonly repoId: number;
-  readonly trust: string;
-  readonly imageId: string;
-  readonly imageEnv: readonly string[];
-  readonly shmBytes: number;
-  readonly memoryBytes: number | null;
-  readonly volumes: readonly { readonly name: string; readonly path: string }[];
-  /** Workspaces are folders of the host, copied in and out, because overlays are not possible here. */
-  readonly copies: boolean;
-}
+export type { SlotSpec } from './slot-container.ts';
 
 /** Written as slot.json once the slot is ready; a slot without it was never finished. */
 export interface SlotRecord {
@@ -75,6 +66,7 @@ export class SlotLost extends Error {
 export interface SlotParts {
   readonly engine: Engine;
   readonly helper: MountHelper | undefined;
+  readonly egress: Egress;
   readonly supervisor: string;
   /** `slots/` under the data folder. */
   readonly root: string;
@@ -94,7 +86,7 @@ export async function startSlot(parts: SlotParts, id: string, spec: SlotSpec): P
   await execa('mkfifo', ['-m', '600', join(directory, 'ctl'), join(directory, 'done')], { stdin: 'ignore' });
   let containerId: string | undefined;
   try {
-    containerId = await parts.engine.run(containerArgs(parts, id, directory, spec));
+    containerId = await parts.engine.run(slotArgs(parts, id, directory, spec));
     await waitUntilUp(parts.engine, containerId, directory);
     const container = await parts.engine.container(containerId);
     const process = container?.running === true ? identityOf(container.pid) : undefined;
@@ -105,6 +97,7 @@ export async function startSlot(parts: SlotParts, id: string, spec: SlotSpec): P
       if (sealed?.ok !== true)
         throw new Error(`the slot could not be sealed: ${sealed?.problem.message ?? 'no mount helper'}`);
     }
+    await parts.egress.restrict(process, { resolvConf: container.resolvConf });
     const record = {
       ...{ id, spec, containerId, containerStartedAt: container.startedAt, process, bootId: bootId() },
       weightFault: await weightFault(process.pid),
@@ -138,31 +131,6 @@ export function parseRecord(text: string): unknown {
 export async function readRecord(directory: string): Promise<SlotRecord | undefined> {
   const text = await safeRead(join(directory, 'slot.json'), 1024 ** 2);
   return text === undefined ? undefined : (parseRecord(text.toString('utf8')) as SlotRecord | undefined);
-}
-
-export function bind(source: string, target: string, mode?: 'readonly'): readonly string[] {
-  return ['--mount', `type=bind,source=${source},target=${target}${mode === undefined ? '' : `,${mode}`}`];
-}
-
-function containerArgs(parts: SlotParts, id: string, directory: string, spec: SlotSpec): readonly string[] {
-  return [
-    ...['--name', `hearth-${id}`, '--label', parts.label, '--label', `hearth.slot=${id}`],
-    // An image's health check would run beside the supervisor, before the seal and outside what the end of a job proves.
-    '--no-healthcheck',
-    // PID 1 must be the supervisor itself: with an init in front a job could stop or kill it.
-    ...['--init=false', '--user', '0:0', '--workdir', '/work', '--hostname', 'hearth', '--restart', 'no'],
-    ...['--security-opt', 'no-new-privileges', '--pids-limit', '4096', '--cpu-shares', String(SLOT_CPU_SHARES)],
-    ...['--shm-size', String(spec.shmBytes), '--tmpfs', '/.hearth/job:rw,exec,nosuid,nodev,mode=0755,size=64m'],
-    ...(spec.memoryBytes === null
-      ? []
-      : ['--memory', String(spec.memoryBytes), '--memory-swap', String(spec.memoryBytes)]),
-    ...bind(directory, '/.hearth/control'),
-    ...bind(parts.supervisor, '/.hearth/supervisor', 'readonly'),
-    ...(spec.copies ? bind(join(directory, 'work'), '/work') : []),
-    ...spec.volumes.flatMap(({ name, path }) => ['--mount', `type=volume,source=${name},target=${path}`]),
-    ...['--log-driver', 'local', '--log-opt', 'max-size=1m'],
-    ...['--entrypoint', '/.hearth/supervisor', spec.imageId],
-  ];
 }
 
 /** Its own notice channel is not open yet, so the file is looked at; a start takes hundreds of milliseconds. */

@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ServiceContext } from '../core/containers.ts';
 import type { JobId, RunId } from '../core/job.ts';
 import type { AppliedLimits } from './job-limits.ts';
 import { jobDirectory, jobNumbers, writeWhole } from './slot-files.ts';
@@ -26,6 +27,8 @@ export interface Ticket {
   readonly secrets: string | null;
   /** Of a job with `resources`. */
   readonly limits?: AppliedLimits;
+  /** For the expressions of its steps, also after a re-attach. */
+  readonly services: Readonly<Record<string, ServiceContext>>;
 }
 
 /** Sealed secrets are in it. */

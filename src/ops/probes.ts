@@ -52,6 +52,7 @@ export function createProbes(options: ProbeOptions): readonly Probe[] {
     }),
     counted('docker', (counts) => judgeDetails(counts, 'docker', finding)),
     counted('workspaces', (counts) => judgeDetails(counts, 'workspaces', finding)),
+    counted('egress', (counts) => judgeDetails(counts, 'egress', finding)),
     counted('slots', (counts) => {
       const pools = counts.workers.map(({ details }) => details['pool']).filter((pool) => pool !== undefined);
       return finding('ok', pools.length === 0 ? 'none yet' : JSON.stringify(pools));

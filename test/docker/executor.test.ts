@@ -48,6 +48,7 @@ async function openIt({ isRoot = true, dataDirectory = data } = {}): Promise<Ope
     logBytes: 1024 ** 2,
     slots: 2,
     isRoot,
+    egress: { mode: 'auto', allow: [] },
     onError: (error) => errors.push(error),
   });
 }

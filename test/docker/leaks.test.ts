@@ -2,14 +2,14 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startExecutorRig, type ExecutorRig } from '../support/executor-rig.ts';
+import { openExecutorRig, type ExecutorRig } from '../support/executor-rig.ts';
 
 const exec = promisify(execFile);
 const JOBS = 50;
 let rig: ExecutorRig;
 
 beforeAll(async () => {
-  rig = await startExecutorRig();
+  rig = await openExecutorRig();
 });
 afterAll(() => rig[Symbol.asyncDispose]());
 
@@ -73,7 +73,7 @@ it(`finds none of the processes, ports, sockets, memory and files of ${JOBS} car
     'memory: 0',
     'queues: 0',
     'tmp: 0',
-    'workspace: .git hello.txt ',
+    'workspace: .git deps.lock hello.txt ',
   ]);
   // All of them ran in one slot: that is what makes the census mean something.
   expect(rig.open.pool.ids()).toHaveLength(1);

@@ -1,9 +1,14 @@
 /** SIGKILL of the daemon in each state of a run: the next process ends it right, and every job's effect happened once. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { execFile } from 'node:child_process';
 import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { labelOf } from '../../src/docker/open-executor.ts';
 import { makeDaemonRig, type DaemonRig } from '../support/daemon-rig.ts';
 import { TEST_IMAGE } from '../support/slots.ts';
+
+const exec = promisify(execFile);
 
 let rig: DaemonRig;
 
@@ -235,4 +240,39 @@ it('a second process on the same data is refused with what to do', async () => {
   await start();
   await rig.start();
   await expect(rig.start('worker')).rejects.toThrow(/Another Hearth worker process/);
+});
+
+it('killed while services start, and again while they run, it leaves none behind and runs the job once', async () => {
+  await start();
+  await rig.start();
+  const label = labelOf('services', rig.data);
+  const containers = async (): Promise<number> => {
+    const { stdout } = await exec('docker', ['ps', '--all', '--quiet', '--filter', `label=${label}`]);
+    return stdout.split('\n').filter((line) => line !== '').length;
+  };
+  const effects = effectsName();
+  const sha = await rig.remote.commit({
+    '.hearth/main.yml': [
+      `on: push\nsidecar: { image: "${TEST_IMAGE}", shm-size: 64m }\n`,
+      'cache:\n  effects: { volume: /effects }\n',
+      'jobs:\n  a:\n    cache: [effects]\n    services:\n      db:\n',
+      `        image: ${TEST_IMAGE}\n        command: [sh, -c, "sleep 2; touch /ready; exec sleep 1000"]\n`,
+      '        health: { command: test -e /ready, interval: 200ms, retries: 100 }\n',
+      `    steps:\n      - run: getent hosts db && echo a $GITHUB_SHA >> /effects/${effects}\n      - run: sleep 3; getent hosts db\n`,
+    ].join(''),
+  });
+  await rig.push(sha);
+  await expect.poll(containers).toBe(1);
+  await rig.kill();
+  await rig.start();
+  await rig.runOf(sha, ({ jobs }) => jobs[0]?.timings.start_ms != null);
+  expect(await containers()).toBe(1);
+  await rig.kill();
+  await rig.start();
+  const run = await rig.runOf(sha);
+  expect(run.outcome).toEqual({ result: 'success', reason: 'exit', message: '1 job passed' });
+  expect(await rig.effects()).toEqual([`a ${sha}`]);
+  await expect.poll(containers).toBe(0);
+  const networks = await exec('docker', ['network', 'ls', '--quiet', '--filter', `label=${label}`]);
+  expect(networks.stdout).toBe('');
 });

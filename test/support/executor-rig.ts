@@ -1,11 +1,13 @@
-/** The Docker executor with real slots, git and logs, without store and scheduler: a claim goes in, a finish comes out. */
+/** The real executor over a data folder and a git remote of its own; everything is gone afterwards. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMasker } from '../../src/core/mask.ts';
-import type { JobSpec } from '../../src/core/pipeline.ts';
+import { needlesOf } from '../../src/core/needles.ts';
+import type { CacheSpec, JobSpec } from '../../src/core/pipeline.ts';
 import type { Claim, Finish } from '../../src/core/ports.ts';
-import type { TrustClass } from '../../src/core/run.ts';
+import type { RunContext, TrustClass } from '../../src/core/run.ts';
+import type { EgressWish } from '../../src/docker/egress.ts';
 import { openExecutor, removeSlotsOf, type OpenExecutor } from '../../src/docker/open-executor.ts';
 import { openGit } from '../../src/git/open-git.ts';
 import { givenSecrets } from '../../src/secrets.ts';
@@ -16,68 +18,108 @@ import { makeGitRemote } from './git-remote.ts';
 import { makeContext, makeJob, makeRun, makeSpec, makeStep } from './make.ts';
 import { TEST_IMAGE } from './slots.ts';
 
-export interface ExecutorRig extends AsyncDisposable {
-  readonly open: OpenExecutor;
-  readonly data: string;
-  /** A claim of a job with this script, of a run of its own. */
-  claim(script: string, wish?: { readonly spec?: Partial<JobSpec>; readonly trust?: TrustClass }): Claim;
-  /** Runs it and frees what it held. */
-  execute(claim: Claim): Promise<{ readonly finish: Finish; readonly log: string }>;
-  /** Troubles in the background; a test that expects none looks here. */
-  readonly errors: readonly unknown[];
+/** One of Hearth's own. */
+export const RIG_SECRET = 'hunter2-hunter2';
+/** The secret TOKEN of the repository. */
+export const RIG_TOKEN = 'tok-0123456789-tok';
+
+export interface Wish {
+  readonly spec?: Partial<JobSpec>;
+  readonly caches?: Readonly<Record<string, CacheSpec>>;
+  readonly sidecar?: RunContext['sidecar'];
+  readonly trust?: TrustClass;
 }
 
-export async function startExecutorRig({ slots = 1 } = {}): Promise<ExecutorRig> {
+export interface Execution {
+  readonly finish: Finish;
+  readonly log: string;
+}
+
+export interface ExecutorRig extends AsyncDisposable {
+  readonly data: string;
+  readonly errors: unknown[];
+  open: OpenExecutor;
+  claim(script: string | readonly string[], wish?: Wish): Claim;
+  execute(claim: Claim, stop?: AbortSignal): Promise<Execution>;
+  /** Begins the job and resolves when its log holds the text; `leave` lets go of it as a process does that ends. */
+  begin(claim: Claim, text: string): Promise<{ leave(): Promise<void> }>;
+  logOf(claim: Claim): Promise<string>;
+  /** As a new process would, with these claims unfinished. */
+  restart(claims: readonly Claim[], egress?: EgressWish): Promise<void>;
+}
+
+export async function openExecutorRig(wish: EgressWish = { mode: 'restricted', allow: [] }): Promise<ExecutorRig> {
   const data = await mkdtemp(join(tmpdir(), 'hearth-rig-'));
   const remote = await makeGitRemote();
-  const git = openGit({
-    directory: join(data, 'git'),
-    cloneUrl: remote.cloneUrl,
-    environment: { PATH: process.env['PATH'] },
-  });
-  const sha = await remote.commit({ 'hello.txt': 'hello\n' });
+  const errors: unknown[] = [];
+  const environment = { PATH: process.env['PATH'] };
+  const git = openGit({ directory: join(data, 'git'), cloneUrl: remote.cloneUrl, environment });
+  const sha = await remote.commit({ 'hello.txt': 'hello\n', 'deps.lock': 'one\n' });
   const fetched = await git.fetch({ repo: makeRun().repo, sha, ref: 'refs/heads/main' });
   if (!fetched.ok) throw new Error(fetched.problem.message);
-  const errors: unknown[] = [];
-  const open = await openExecutor({
-    ...{ dataDirectory: data, git, logs: openJobLogs(data), clock: systemClock, random: systemRandom, slots },
-    masker: () => createMasker([]),
-    secrets: givenSecrets({}, openVault(Buffer.alloc(32, 1))),
-    logBytes: 1024 ** 2,
-    isRoot: true,
-    onError: (error) => errors.push(error),
-  });
-  await open.executor.sweep([]);
-  let nextId = 1;
-  return {
-    open,
+  const start = (egress: EgressWish): Promise<OpenExecutor> =>
+    openExecutor({
+      ...{ dataDirectory: data, git, logs: openJobLogs(data), clock: systemClock, random: systemRandom },
+      masker: (texts) => createMasker([RIG_SECRET, ...texts].flatMap(needlesOf)),
+      secrets: givenSecrets({ TOKEN: RIG_TOKEN }, openVault(Buffer.alloc(32, 1))),
+      ...{ logBytes: 1024 ** 2, slots: 2, isRoot: true, egress, onError: (error: unknown) => errors.push(error) },
+    });
+  let next = 1;
+  const rig: ExecutorRig = {
     data,
     errors,
-    claim(script, { spec = {}, trust = 'T1' } = {}) {
-      const id = nextId++;
+    open: await start(wish),
+    claim(script, { spec = {}, caches = {}, sidecar, trust = 'T1' } = {}) {
+      const id = next++;
+      const scripts = typeof script === 'string' ? [script] : script;
+      const steps = scripts.map((run, index) => makeStep(run, { name: `step ${index + 1}` }));
+      const full = makeSpec('build', { steps, caches: Object.keys(caches), ...spec });
       const timings = { queuedAt: new Date(), claimedAt: new Date(), startedAt: null, finishedAt: null };
-      const own = makeSpec('build', { steps: [makeStep(script, { name: 'step' })], ...spec });
       return {
         run: makeRun({ id, sha, trust }),
-        job: makeJob('build', { id, runId: id, spec: own, state: 'running', attempt: 1, timings }),
-        context: makeContext({ sidecar: { kind: 'image', image: TEST_IMAGE, shmBytes: 64 * 1024 ** 2 } }),
-        ...{ needs: {}, artifacts: [], stop: null },
+        job: makeJob('build', { id, runId: id, spec: full, state: 'running', attempt: 1, timings }),
+        context: makeContext({
+          sidecar: sidecar ?? { kind: 'image', image: TEST_IMAGE, shmBytes: 64 * 1024 ** 2 },
+          caches,
+        }),
+        needs: {},
+        artifacts: [],
+        stop: null,
       };
     },
-    async execute(claim) {
-      const { signal } = new AbortController();
-      const finish = await open.executor.execute(claim, { stop: signal, detach: signal, started: () => undefined });
+    async execute(claim, stop = new AbortController().signal) {
+      const detach = new AbortController().signal;
+      const finish = await rig.open.executor.execute(claim, { stop, detach, started: () => undefined });
       if (finish === undefined) throw new Error('it was detached');
-      await open.executor.release(claim);
-      const { run, job } = claim;
-      const log = await readFile(join(data, 'logs', String(run.id), `${job.id}.${job.attempt}.log`), 'utf8');
-      return { finish, log };
+      await rig.open.executor.release(claim);
+      return { finish, log: await rig.logOf(claim) };
+    },
+    async begin(claim, text) {
+      const detach = new AbortController();
+      const signals = { stop: new AbortController().signal, detach: detach.signal, started: () => undefined };
+      const running = rig.open.executor.execute(claim, signals);
+      while (!(await rig.logOf(claim)).includes(text)) await new Promise((resolve) => setTimeout(resolve, 25));
+      return {
+        async leave() {
+          detach.abort(new Error('gone'));
+          await running;
+        },
+      };
+    },
+    logOf: ({ run, job }) =>
+      readFile(join(data, 'logs', String(run.id), `${job.id}.${job.attempt}.log`), 'utf8').catch(() => ''),
+    async restart(claims, egress = wish) {
+      await rig.open[Symbol.asyncDispose]();
+      rig.open = await start(egress);
+      await rig.open.executor.sweep(claims);
     },
     async [Symbol.asyncDispose]() {
-      await open[Symbol.asyncDispose]();
+      await rig.open[Symbol.asyncDispose]();
       await removeSlotsOf(data);
       await remote[Symbol.asyncDispose]();
       await rm(data, { recursive: true, force: true });
     },
   };
+  await rig.open.executor.sweep([]);
+  return rig;
 }

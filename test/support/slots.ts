@@ -2,6 +2,7 @@
 import { mkdtemp, mkdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openEgress, type Egress, type EgressWish } from '../../src/docker/egress.ts';
 import { dockerEngine, type Engine } from '../../src/docker/engine.ts';
 import { openMountHelper, type MountHelper } from '../../src/docker/mount-helper.ts';
 import { nativePrograms } from '../../src/docker/native.ts';
@@ -45,15 +46,17 @@ export interface JobReport {
 }
 
 /** A test that runs as root without overlays would prove nothing about them, so `mayCopy` must be asked for. */
-export async function openSlotRig(): Promise<SlotRig> {
+export async function openSlotRig(wish: EgressWish = { mode: 'restricted', allow: [] }): Promise<SlotRig> {
   const data = await mkdtemp(join(tmpdir(), 'hearth-slots-'));
   const native = await nativePrograms(join(data, 'native'));
   const engine = dockerEngine();
   const helper = openMountHelper(native.mountHelper);
   const workspaces = await openWorkspaces(join(data, 'scratch'), helper);
+  const egress: Egress = await openEgress(wish, true);
   const parts = {
     engine,
     helper,
+    egress,
     supervisor: native.supervisor,
     root: join(data, 'slots'),
     label: `hearth.data=${data}`,
@@ -80,6 +83,8 @@ export async function openSlotRig(): Promise<SlotRig> {
         memoryBytes: null,
         volumes: [],
         copies: false,
+        readOnly: false,
+        egress: egress.fingerprint,
         ...spec,
       };
       const slot = await startSlot(parts, `t${next++}`, full);

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "hold.h"
 #include "step-process.h"
 #include "step-request.h"
 #include "leftovers.h"
@@ -33,7 +34,7 @@
 #define CONTROL "/.hearth/control"
 #define JOB_DIR "/.hearth/job"
 #define WORK "/work"
-#define CAP_MKNOD_NUMBER 27
+#define CAP_SETPCAP_NUMBER 8
 #define COMMAND_FILE_LIMIT (1 << 20)
 #define LOG_NOTICE_MS 25
 #define CHUNK (256 * 1024)
@@ -197,7 +198,7 @@ static void become_job(const struct request *request, const char *script_path) {
     close(adj);
   }
   be_nice();
-  if (prctl(PR_CAPBSET_READ, CAP_MKNOD_NUMBER, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, CAP_MKNOD_NUMBER, 0, 0, 0) < 0)
+  if (prctl(PR_CAPBSET_READ, CAP_SETPCAP_NUMBER, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, CAP_SETPCAP_NUMBER, 0, 0, 0) < 0)
     refuse_exec("dropping", "a capability");
   if (request->uid != 0 &&
       (setgroups(0, NULL) < 0 || setresgid(request->gid, request->gid, request->gid) < 0 ||
@@ -462,6 +463,7 @@ static void start(void) {
 }
 
 int main(int count, char **words) {
+  if (count > 2 && strcmp(words[1], "hold") == 0) hold(words + 2);
   if (count == 2 && strcmp(words[1], "give-back") == 0) {
     give_back();
     return 0;
