@@ -46,11 +46,12 @@ const DEADLINE_MS = 20_000;
 
 /** Finds out by trying what this machine can. Rejects when `restricted` was asked for and is not possible. */
 export async function openEgress({ mode, allow }: EgressWish, isRoot: boolean): Promise<Egress> {
-  const isOpen = (reason: string, isDegraded: boolean): Egress => ({
-    ...{ isRestricted: false, reason, isDegraded, fingerprint: 'open' },
+  const openWith = (finding: Pick<Egress, 'reason' | 'isDegraded'>): Egress => ({
+    ...{ isRestricted: false, ...finding, fingerprint: 'open' },
     restrict: () => Promise.resolve(),
   });
-  if (mode === 'open') return isOpen('open: jobs may connect to everything, as HEARTH_EGRESS says', false);
+  if (mode === 'open')
+    return openWith({ reason: 'open: jobs may connect to everything, as HEARTH_EGRESS says', isDegraded: false });
   const trouble = isRoot ? await probe() : 'Hearth does not run as root';
   if (trouble !== undefined && mode === 'restricted') {
     throw new Error(
@@ -60,7 +61,8 @@ export async function openEgress({ mode, allow }: EgressWish, isRoot: boolean): 
   }
   if (trouble !== undefined) {
     const cure = 'run Hearth as root with iptables and util-linux installed, or set HEARTH_EGRESS=open to accept it';
-    return isOpen(`open: jobs can reach private networks, this machine and cloud metadata (${trouble}); ${cure}`, true);
+    const reason = `open: jobs can reach private networks, this machine and cloud metadata (${trouble}); ${cure}`;
+    return openWith({ reason, isDegraded: true });
   }
   const opened = allow.map(({ cidr, port }) => `${cidr}${port === null ? '' : ` port ${port}`}`);
   return {
