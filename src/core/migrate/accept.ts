@@ -99,6 +99,12 @@ function unitOf(path: Path, { code }: Problem): Path {
     return path.slice(0, 4);
   if (third === 'steps') return path.slice(0, 6);
   if (third === 'strategy' && path[3] !== 'matrix') return path.slice(0, 4);
+  // Without its image the job or the service would be another one.
+  if (third === 'container') return path[3] === 'image' ? path.slice(0, 3) : path.slice(0, path[3] === 'env' ? 5 : 4);
+  if (third === 'services') {
+    if (fifth === 'image') return path.slice(0, 4);
+    return path.slice(0, fifth === 'env' || fifth === 'ports' || fifth === 'health' ? 6 : 5);
+  }
   return third === 'env' || third === 'artifacts' || third === 'outputs' || third === 'needs' || third === 'cache'
     ? path.slice(0, 4)
     : path.slice(0, 3);
@@ -153,11 +159,6 @@ export const NOTHING_LEFT = "echo 'Nothing of this job could be taken over, see 
 
 /** Ways out for what people bring along most often; the reader's own words say only that it does not know the key. */
 const advice: ReadonlyMap<unknown, string> = new Map([
-  ['services', 'Start what the job needs in a step, or leave the job on GitHub until there are services.'],
-  [
-    'container',
-    'All jobs of a file share the image in "sidecar"; a job that needs another one goes into a file of its own.',
-  ],
   ['environment', 'There are no environments. Put their variables into "env", and guard the job with "if".'],
   ['workflow_call', 'Pipelines cannot call each other. Copy the jobs to where they are called.'],
   ['pull_request_target', 'It would run with the rights of the base branch. Use pull_request, or leave it on GitHub.'],

@@ -13,9 +13,14 @@ export interface Tool {
   readonly name: string;
   /** As the workflow gives it, expressions included; undefined when it stands elsewhere or nowhere. */
   readonly version: string | undefined;
-  /** The version to fall back to. */
-  readonly usual: string;
-  readonly image: (version: string) => string;
+  /** The image to fall back to. */
+  readonly usualImage: string;
+  /** The image for a version that is no expression; undefined when none is known. */
+  readonly imageOf: (version: string) => string | undefined;
+  /** The image for a tag, which may hold expressions. */
+  readonly image: (tag: string) => string;
+  /** The tag that stands for a version in the name of an image, or undefined when there is none. */
+  readonly tag: (version: string) => string | undefined;
   /** Package manager whose downloads the action keeps. */
   readonly cache: string | undefined;
   readonly lockfile: string | undefined;
@@ -29,8 +34,14 @@ type Inputs = YAMLMap | undefined;
 interface Setup {
   readonly name: string;
   readonly input: string;
+  /** The tag to fall back to. */
   readonly usual: string;
-  readonly image: (version: string, inputs: Inputs) => string;
+  readonly image: (tag: string) => string;
+  /** Versions that are no plain numbers. */
+  readonly words?: Readonly<Record<string, string>>;
+  readonly tag?: (version: string) => string | undefined;
+  /** Versions that have an image of another name. */
+  readonly other?: (version: string) => string | undefined;
   readonly volumes?: readonly Volume[];
   /** Without a version the usual one is what the action takes, too. */
   readonly hasDefault?: true;
@@ -41,76 +52,69 @@ const goVolumes = [
   { name: 'go-build', path: '/root/.cache/go-build' },
 ];
 
-const setups: Readonly<Record<string, Setup>> = {
-  'actions/setup-node': {
-    name: 'Node',
-    input: 'node-version',
-    usual: 'lts',
-    image: (version) => `node:${version}-bookworm`,
-  },
-  'actions/setup-python': {
-    name: 'Python',
-    input: 'python-version',
-    usual: '3',
-    image: (version) => `python:${version}-bookworm`,
-  },
-  'actions/setup-go': {
-    ...{ name: 'Go', input: 'go-version', usual: '1', volumes: goVolumes },
-    image: (version) => `golang:${version}-bookworm`,
-  },
-  'actions/setup-java': {
-    name: 'Java',
-    input: 'java-version',
-    usual: '21',
-    image: (version) => `eclipse-temurin:${version}-jdk`,
-  },
-  'actions/setup-dotnet': {
-    name: '.NET',
-    input: 'dotnet-version',
-    usual: '8.0',
-    image: (version) => `mcr.microsoft.com/dotnet/sdk:${version}`,
-  },
-  'ruby/setup-ruby': {
-    name: 'Ruby',
-    input: 'ruby-version',
-    usual: '3',
-    image: (version) => `ruby:${version}-bookworm`,
-  },
-  'shivammathur/setup-php': {
-    name: 'PHP',
-    input: 'php-version',
-    usual: '8',
-    image: (version) => `php:${version}-cli-bookworm`,
-  },
-  'denoland/setup-deno': {
-    name: 'Deno',
-    input: 'deno-version',
-    usual: 'debian',
-    image: (version) =>
-      version === 'debian' ? 'denoland/deno:debian' : `denoland/deno:debian-${version.replace(/^v/, '')}`,
-  },
-  'oven-sh/setup-bun': {
-    name: 'Bun',
-    input: 'bun-version',
-    usual: 'latest',
-    hasDefault: true,
-    image: (version) => `oven/bun:${version}`,
-  },
-  'actions-rs/toolchain': { name: 'Rust', input: 'toolchain', usual: 'stable', hasDefault: true, image: rustImage },
-  'actions-rust-lang/setup-rust-toolchain': {
-    name: 'Rust',
-    input: 'toolchain',
-    usual: 'stable',
-    hasDefault: true,
-    image: rustImage,
-  },
-  'dtolnay/rust-toolchain': { name: 'Rust', input: 'toolchain', usual: 'stable', hasDefault: true, image: rustImage },
+/** `20.x` is the newest 20. */
+function numbered(version: string): string | undefined {
+  const plain = version.replace(/^v(?=\d)/, '').replace(/(?:\.[xX*])+$/, '');
+  return /^\d+(?:\.\d+){0,3}$/.test(plain) ? plain : undefined;
+}
+
+const rust: Setup = {
+  ...{ name: 'Rust', input: 'toolchain', usual: '1', hasDefault: true, words: { stable: '1' } },
+  image: (tag) => `rust:${tag}-bookworm`,
+  other: (version) => (version.startsWith('nightly') ? 'rustlang/rust:nightly-bookworm' : undefined),
 };
 
-function rustImage(version: string): string {
-  if (version === 'stable') return 'rust:1-bookworm';
-  return version.startsWith('nightly') ? 'rustlang/rust:nightly-bookworm' : `rust:${version}-bookworm`;
-}
+const setups: Readonly<Record<string, Setup>> = {
+  'actions/setup-node': {
+    ...{ name: 'Node', input: 'node-version', usual: 'lts' },
+    words: { 'lts/*': 'lts', lts: 'lts', latest: 'current', current: 'current', node: 'current' },
+    image: (tag) => `node:${tag}-bookworm`,
+    tag: (version) => /^lts\/([a-z]+)$/i.exec(version)?.[1]?.toLowerCase() ?? numbered(version),
+  },
+  'actions/setup-python': {
+    ...{ name: 'Python', input: 'python-version', usual: '3' },
+    image: (tag) => `python:${tag}-bookworm`,
+    other: (version) => version.replace(/^pypy-?(\d+\.\d+)$/, 'pypy:$1-bookworm').match(/^pypy:.*/)?.[0],
+  },
+  'actions/setup-go': {
+    ...{ name: 'Go', input: 'go-version', usual: '1', volumes: goVolumes, words: { stable: '1' } },
+    image: (tag) => `golang:${tag}-bookworm`,
+  },
+  'actions/setup-java': {
+    ...{ name: 'Java', input: 'java-version', usual: '21' },
+    image: (tag) => `eclipse-temurin:${tag}-jdk`,
+    // A full version has a build number in its tag.
+    tag: (version) => /^\d+$/.exec(version)?.[0],
+  },
+  'actions/setup-dotnet': {
+    ...{ name: '.NET', input: 'dotnet-version', usual: '8.0' },
+    image: (tag) => `mcr.microsoft.com/dotnet/sdk:${tag}`,
+    tag: (version) => numbered(version)?.replace(/^\d+$/, '$&.0'),
+  },
+  'ruby/setup-ruby': {
+    ...{ name: 'Ruby', input: 'ruby-version', usual: '3' },
+    image: (tag) => `ruby:${tag}-bookworm`,
+    tag: (version) => numbered(version.replace(/^ruby-/, '')),
+  },
+  'shivammathur/setup-php': {
+    ...{ name: 'PHP', input: 'php-version', usual: '8', words: { latest: '8' } },
+    image: (tag) => `php:${tag}-cli-bookworm`,
+  },
+  'denoland/setup-deno': {
+    ...{ name: 'Deno', input: 'deno-version', usual: 'debian' },
+    image: (tag) => `denoland/deno:${tag === 'debian' ? tag : `debian-${tag}`}`,
+    // There are tags for full versions only.
+    tag: (version) => /^v?(\d+\.\d+\.\d+)$/.exec(version)?.[1],
+  },
+  'oven-sh/setup-bun': {
+    ...{ name: 'Bun', input: 'bun-version', usual: 'latest', hasDefault: true },
+    words: { latest: 'latest', canary: 'canary' },
+    image: (tag) => `oven/bun:${tag}`,
+  },
+  'actions-rs/toolchain': rust,
+  'actions-rust-lang/setup-rust-toolchain': rust,
+  'dtolnay/rust-toolchain': rust,
+};
 
 function rustCommand(inputs: Inputs): string | undefined {
   const commands = (['component', 'target'] as const).flatMap((what) => {
@@ -132,22 +136,25 @@ export function toolOfAction(action: string, uses: string, inputs: Inputs): Tool
   const pinned = tag !== undefined && /^(?:stable|beta|nightly|[\d.]+)$/.test(tag) ? tag : undefined;
   const version = given ?? pinned ?? (setup.hasDefault === true ? setup.usual : undefined);
   const cache = inputs === undefined ? undefined : textIn(inputs, 'cache');
+  const tagOf = (wanted: string): string | undefined =>
+    setup.words !== undefined && Object.hasOwn(setup.words, wanted)
+      ? setup.words[wanted]
+      : (setup.tag ?? numbered)(wanted);
   return {
     name: setup.name,
     version,
-    usual: setup.usual,
-    image: (wanted) => setup.image(wanted, inputs),
+    usualImage: setup.image(setup.usual),
+    imageOf: (wanted) => {
+      const own = tagOf(wanted);
+      return setup.other?.(wanted) ?? (own === undefined ? undefined : setup.image(own));
+    },
+    image: setup.image,
+    tag: tagOf,
     cache: cache === 'true' || cache === 'false' ? undefined : cache,
     lockfile: inputs === undefined ? undefined : textIn(inputs, 'cache-dependency-path'),
     volumes: cache === 'false' ? [] : (setup.volumes ?? []),
     command: setup.name === 'Rust' ? rustCommand(inputs) : undefined,
   };
-}
-
-/** `20.x` is the newest 20, `lts/*` the newest that is supported for long. */
-export function plainVersion(version: string): string {
-  if (/^lts\/\*$/.test(version)) return 'lts';
-  return version.replace(/^v(?=\d)/, '').replace(/(?:\.[x*])+$/, '');
 }
 
 export interface KeptFiles {

@@ -1,11 +1,11 @@
 /** One job of a workflow. */
 import { isMap, isSeq } from 'yaml';
 import { textOf } from './draft.ts';
-import { jobsHaveImages } from './github-needs.ts';
+import { migrateContainer, migrateServices } from './github-container.ts';
 import { keepValues, matrixOf } from './github-matrix.ts';
 import { migrateSteps } from './github-step.ts';
 import type { JobOfWorkflow } from './github-workflow.ts';
-import { closeJob, mapAt, pairOf, textIn, textsIn, writtenOf } from './parts.ts';
+import { closeJob, pairOf, textsIn, writtenOf } from './parts.ts';
 
 export function migrateJob(of: JobOfWorkflow): void {
   const { draft, job, name, lineOf } = of;
@@ -20,6 +20,7 @@ export function migrateJob(of: JobOfWorkflow): void {
     return;
   }
   if (migrateMachine(of) === 'elsewhere') return;
+  migrateServices(of);
   migrateContainer(of);
   migrateSteps(of);
 }
@@ -43,7 +44,7 @@ function migrateMachine(of: JobOfWorkflow): 'here' | 'elsewhere' {
     .map((label) => /^\$\{\{\s*matrix\.([\w-]+)\s*\}\}$/.exec(label)?.[1])
     .find((one) => one !== undefined);
   const isPlain = labels.every((label) => LINUX.test(label)) && !labels.some((label) => /arm/i.test(label));
-  const text = 'Jobs run on your own box, in the image of "sidecar".';
+  const text = 'Jobs run on your own box, in the image of "container" or "sidecar".';
   if (axis !== undefined) draft.drop(job, 'runs-on', { ...place, kind: 'dropped', text });
   else if (isPlain) draft.drop(job, 'runs-on', { ...place, kind: 'dropped', text });
   else
@@ -59,21 +60,4 @@ function migrateMachine(of: JobOfWorkflow): 'here' | 'elsewhere' {
   if (isSeq(values) && values.items.length > 1)
     keepValues(of, axis, (value) => value === first, 'They would all run in the same image');
   return left === 0 ? 'elsewhere' : 'here';
-}
-
-/** All jobs share an image where they cannot have their own. */
-function migrateContainer({ draft, job, name, needs, lineOf }: JobOfWorkflow): void {
-  if (jobsHaveImages || !job.has('container')) return;
-  const container = mapAt(job, 'container');
-  const image = container === undefined ? textIn(job, 'container') : textIn(container, 'image');
-  if (image === undefined || !/^[a-z0-9][A-Za-z0-9._:@/-]{0,254}$/.test(image)) return;
-  const pair = pairOf(job, 'container');
-  needs.wantImage({ job, name, image, line: lineOf(pair) });
-  const others = (container?.items.length ?? 1) > 1;
-  draft.drop(job, 'container', {
-    line: lineOf(pair),
-    key: `jobs.${name}.container`,
-    kind: others ? 'todo' : 'changed',
-    text: others ? 'The image went to "sidecar". The rest has no counterpart.' : 'The image went to "sidecar".',
-  });
 }

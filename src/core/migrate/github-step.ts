@@ -1,15 +1,15 @@
 /** The steps of a job: commands stay, well-known actions become what Hearth has instead, all others wait for a hand. */
-import { isMap, isSeq, type YAMLMap, type YAMLSeq } from 'yaml';
+import { isMap, type YAMLMap, type YAMLSeq } from 'yaml';
 import { keyOf, textOf } from './draft.ts';
-import { adviceFor, cacheOfAction, plainVersion, toolOfAction, type Tool } from './github-actions.ts';
+import { adviceFor, cacheOfAction, toolOfAction, type Tool } from './github-actions.ts';
 import { keepArtifact } from './github-artifacts.ts';
-import { keepValues, matrixOf } from './github-matrix.ts';
 import type { JobOfWorkflow } from './github-workflow.ts';
-import { hasImage, jobsHaveImages } from './github-needs.ts';
+import { hasImage } from './github-needs.ts';
 import { safeScript } from './github-script.ts';
+import { axisOf, settleVersions, tagExpression } from './github-versions.ts';
 import type { NoteKind } from './note.ts';
 import { packageManagers, type PackageManager } from './packages.ts';
-import { mapAt, stepsOf, textIn, writtenOf } from './parts.ts';
+import { mapAt, stepsOf, textIn } from './parts.ts';
 
 interface Step extends JobOfWorkflow {
   readonly steps: YAMLSeq;
@@ -103,27 +103,10 @@ const checkoutInputs = [
 
 /** setup-node and its like: the image has the tool. */
 function setUp(of: Step, tool: Tool): void {
-  const { job, name, root, needs } = of;
-  const image = imageFor(of, tool);
-  if (image === CLOSED) return;
+  const { job, root, needs } = of;
   const manager = tool.cache === undefined ? undefined : packageManagers[tool.cache];
-  const notes: string[] = [];
-  let kind: NoteKind = 'changed';
-  if (hasImage(root, job)) notes.push('Make sure that the image of the job has it.');
-  else if (image === undefined) {
-    kind = 'todo';
-    const shown = needs.wantImage({ job, name, image: tool.image(tool.usual), line: of.lineOf(of.step) });
-    notes.push(`The version is not in this file. The image is ${shown}; write the version you need into "sidecar".`);
-  } else {
-    const has = needs.wantImage({ job, name, image, line: of.lineOf(of.step) });
-    if (has === image) notes.push(`${tool.name} is in the image (${image}).`);
-    else {
-      kind = 'todo';
-      notes.push(
-        `The job has the image ${has} already. Build one that has both ("sidecar: build"), or install this in a step.`,
-      );
-    }
-  }
+  const { kind, text } = hasImage(root, job) ? ownImage(tool) : imageFor(of, tool);
+  const notes = [text];
   for (const volume of tool.volumes)
     notes.push(
       `Cache "${needs.useCache(job, volume.name, { kind: 'volume', path: volume.path })}" keeps ${volume.path}.`,
@@ -143,33 +126,40 @@ function replace(of: Step, command: string, { kind, text }: { readonly kind: Not
   leaveOut(of, kind, `${text} The rest is a command now.`.trim());
 }
 
-const CLOSED = Symbol('the job was closed');
-
-/** The image for the version that is asked for; a matrix of versions is cut down to one where all jobs share an image. */
-function imageFor(of: Step, tool: Tool): string | undefined | typeof CLOSED {
-  if (tool.version === undefined) return undefined;
-  const axis = /^\$\{\{\s*matrix\.([\w-]+)\s*\}\}$/.exec(tool.version)?.[1];
-  const plain = plainVersion(tool.version);
-  if (axis === undefined) return /^[\w.-]+$/.test(plain) ? tool.image(plain) : undefined;
-  if (jobsHaveImages) return tool.image(tool.version);
-  const values = matrixOf(of.job)?.get(axis, true) as unknown;
-  const versions = isSeq(values) ? values.items.map(writtenOf).filter((value) => /^[\w.*/-]+$/.test(value)) : [];
-  const chosen = versions.toSorted(byVersion).at(-1);
-  if (chosen === undefined) return undefined;
-  const why = `All jobs of a file share one image, with ${tool.name} ${chosen}`;
-  if (versions.length > 1 && keepValues(of, axis, (value) => value === chosen, why) === 0) return CLOSED;
-  return tool.image(plainVersion(chosen));
+interface Said {
+  readonly kind: NoteKind;
+  readonly text: string;
 }
 
-/** `3.9` comes before `3.10`, and words such as `stable` before numbers. */
-function byVersion(a: string, b: string): number {
-  const parts = (text: string): number[] => text.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : -1));
-  const [left, right] = [parts(a), parts(b)];
-  for (let index = 0; index < Math.max(left.length, right.length); index++) {
-    const difference = (left[index] ?? -1) - (right[index] ?? -1);
-    if (difference !== 0) return difference;
+/** The job names its image itself. */
+function ownImage({ name, version }: Tool): Said {
+  const wanted = version === undefined ? name : `${name} ${version}`;
+  return { kind: 'todo', text: `Make sure that the image of the job has ${wanted}.` };
+}
+
+/** The image for the version that is asked for; of a matrix every combination gets its own. */
+function imageFor(of: Step, tool: Tool): Said {
+  const { job, needs } = of;
+  const version = tool.version?.trim();
+  const tag = version === undefined ? undefined : tagExpression(version);
+  const known = tag !== undefined ? tool.image(tag) : version === undefined ? undefined : tool.imageOf(version);
+  const image = known ?? tool.usualImage;
+  const isFirst = needs.imageOf(job) === undefined;
+  const has = needs.wantImage({ job, image });
+  if (has !== image) {
+    const text = `The job has the image ${has} already. Build one that has both ("sidecar: build"), or install this in a step.`;
+    return { kind: 'todo', text };
   }
-  return 0;
+  if (known === undefined) {
+    const why = version === undefined ? 'The version is not in this file.' : `No image is known for ${version}.`;
+    return { kind: 'todo', text: `${why} The image is ${image}: write the version you need in its place.` };
+  }
+  const text = `${tool.name} is in the image (${image}).`;
+  if (tag === undefined) return { kind: 'changed', text };
+  const axis = axisOf(tag);
+  if (axis === undefined) return { kind: 'todo', text: `${text} Make sure that what it comes out as is a tag.` };
+  if (isFirst) settleVersions(of, axis, tool);
+  return { kind: 'changed', text };
 }
 
 /** A cache for what a package manager installs; the steps that installed it are not needed any more. */

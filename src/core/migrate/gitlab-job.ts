@@ -126,11 +126,31 @@ function writeServices(writer: Writer): void {
     const table = tableOf(service);
     const image = textOfData(table === undefined ? service : table.get('name'));
     if (image === undefined) return [];
-    const name = textOfData(table?.get('alias')) ?? (image.split(':')[0] ?? '').replaceAll('/', '-');
+    // An image may have several aliases; a service has one name.
+    const alias = textOfData(table?.get('alias'))?.split(/[\s,]+/)[0];
+    const name = alias ?? (image.split(':')[0] ?? '').replaceAll('/', '-');
     const env = tableOf(table?.get('variables'));
-    return [[name, { image, ...(env === undefined ? {} : { env: Object.fromEntries(env) }) }] as const];
+    const command = textsOf(table?.get('command'));
+    const entrypoint = textsOf(table?.get('entrypoint'));
+    return [
+      [
+        name,
+        {
+          image,
+          ...(env === undefined ? {} : { env: Object.fromEntries(env) }),
+          ...(command.length === 0 ? {} : { command }),
+          ...(entrypoint.length === 0 ? {} : { entrypoint }),
+        },
+      ] as const,
+    ];
   });
   put(writer, 'services', Object.fromEntries(entries));
+  say(
+    writer,
+    'services',
+    'todo',
+    'GitLab gives every variable of the job to its services, too. Here a service has only its own "env": write what it needs there.',
+  );
 }
 
 function writeEnv(writer: Writer): void {

@@ -88,20 +88,31 @@ describe('what must not become green by being left out', () => {
     expect(text).toMatch(/^ {4}if: false$/m);
   });
 
-  it('versions that the image does not have leave the matrix', () => {
+  it('every version of a matrix gets its own image, under the tag that the image has', () => {
     const text = pipelineOf(
-      "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    strategy: {matrix: {v: ['3.9', '3.10']}}\n    steps:\n    - uses: actions/setup-python@v5\n      with: {python-version: '${{ matrix.v }}'}\n    - run: make\n",
+      "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    strategy: {matrix: {v: [18.x, '3.9', nightly]}}\n    steps:\n    - uses: actions/setup-node@v5\n      with: {node-version: '${{ matrix.v }}'}\n    - run: make\n      if: matrix.v == '18.x'\n",
     );
-    expect(text).toContain('image: python:3.10-bookworm');
-    expect(text).toContain("v: ['3.10']");
+    expect(text).toContain('container: node:${{ matrix.v }}-bookworm');
+    expect(text).toMatch(/v: \[\s*"18",\s*'3\.9',\s*nightly\s*\]/);
+    expect(text).toContain("if: matrix.v == '18'");
+    expect(text).toMatch(/by hand: Write a tag for nightly/);
   });
 
-  it('a job that wants another image than the file has is off', () => {
+  it('a job that wants another image than most names it itself, and its condition stays', () => {
     const text = pipelineOf(
       'a: {image: "ruby:3.2", script: x}\nb: {image: "ruby:3.2", script: x}\nc: {image: "ruby:3.3", script: x, only: [main]}\n',
     );
-    expect(text).toMatch(/^ {2}c:\n(?: {4}#.*\n)+ {4}if: false$/m);
-    expect(text).toContain("`if: github.ref_name == 'main'`");
+    expect(text).toContain('image: ruby:3.2');
+    expect(text).toMatch(/^ {2}c:\n {4}if: github.ref_name == 'main'\n {4}container: ruby:3.3$/m);
+  });
+
+  it('options of Docker that are not taken are said and do not stay', () => {
+    const text = pipelineOf(
+      'on: push\njobs: {a: {runs-on: ubuntu-latest, container: {image: "x:1", options: --cpus 1}, services: {db: {image: "y:1", options: "--cpus 2 --health-cmd \'pg_isready -U ${{ github.actor }}\'"}}, steps: [{run: x}]}}\n',
+    );
+    expect(text).not.toMatch(/^[^#]*--cpus/m);
+    expect(text).toMatch(/options: .*--health-cmd .*pg_isready -U \$\{\{ github.actor \}\}/);
+    expect(text).not.toContain('if: false');
   });
 
   it('a job that extends what is in another file is off', () => {
