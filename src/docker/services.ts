@@ -147,17 +147,12 @@ export function openServices(parts: ServicesParts): Services {
 
   /** A slot that is still in it would keep it. */
   async function removeNetwork(id: string): Promise<void> {
-    try {
-      const [found] = JSON.parse(await engine.command(['network', 'inspect', id])) as {
-        readonly Containers?: Readonly<Record<string, unknown>> | null;
-      }[];
-      for (const container of Object.keys(found?.Containers ?? {}))
-        await engine.command(['network', 'disconnect', '--force', id, container]);
-      await engine.command(['network', 'rm', id]);
-    } catch (cause) {
-      // Somebody else may remove the same at the same time.
-      if (!/No such|not found|is not connected/i.test(messageOf(cause))) throw cause;
-    }
+    const inspected = await unlessGone(engine.command(['network', 'inspect', id]));
+    if (inspected === undefined) return;
+    const [found] = JSON.parse(inspected) as { readonly Containers?: Readonly<Record<string, unknown>> | null }[];
+    for (const container of Object.keys(found?.Containers ?? {}))
+      await unlessGone(engine.command(['network', 'disconnect', '--force', id, container]));
+    await unlessGone(engine.command(['network', 'rm', id]));
   }
 
   async function lastLinesOf(
@@ -250,6 +245,16 @@ function fillIn(claim: Claim): readonly ReadyService[] {
     return readyServices(claim);
   } catch (cause) {
     if (cause instanceof ExpressionFailure) throw new Ended(error('config', cause.message));
+    throw cause;
+  }
+}
+
+/** undefined when somebody else removed the same at the same time. */
+async function unlessGone(command: Promise<string>): Promise<string | undefined> {
+  try {
+    return await command;
+  } catch (cause) {
+    if (/No such|not found|is not connected/i.test(messageOf(cause))) return undefined;
     throw cause;
   }
 }

@@ -273,6 +273,7 @@ it('killed while services start, and again while they run, it leaves none behind
   expect(run.outcome).toEqual({ result: 'success', reason: 'exit', message: '1 job passed' });
   expect(await rig.effects()).toEqual([`a ${sha}`]);
   await expect.poll(containers).toBe(0);
-  const networks = await exec('docker', ['network', 'ls', '--quiet', '--filter', `label=${label}`]);
-  expect(networks.stdout).toBe('');
+  const networks = async (): Promise<string> =>
+    (await exec('docker', ['network', 'ls', '--quiet', '--filter', `label=${label}`])).stdout;
+  await expect.poll(networks).toBe('');
 });
