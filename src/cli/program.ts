@@ -8,6 +8,7 @@ import { lint } from './lint.ts';
 import { logs } from './logs.ts';
 import { migrate, type MigrateOptions } from './migrate.ts';
 import { preview } from './preview.ts';
+import { rerun, type RerunOptions } from './rerun.ts';
 import { run } from './run.ts';
 import { runs } from './runs.ts';
 import { listSecrets, removeSecret, setSecret, type SecretOptions } from './secret.ts';
@@ -159,6 +160,13 @@ export function createProgram({ version, verb, readInput }: ProgramParts): Comma
     .command('cancel <run> [job]')
     .description('Stop a run, or one job of it.')
     .action(verb((context, id: string, job: string | undefined) => cancel(id, job, context)));
+
+  program
+    .command('rerun <run>')
+    .description('Run a finished run again; what is not run again stands as it was observed.')
+    .option('--failed', 'only jobs that did not succeed, and what needs them')
+    .option('--job <name>', 'only this job, and what needs it')
+    .action(verb((context, id: string, options: RerunOptions) => rerun(id, options, context)));
 
   const secret = program.command('secret').description('Secrets of repositories, for their jobs.');
   secret

@@ -31,6 +31,20 @@ export interface Job {
   /** Set when this job alone is to end early; its worker then stops it, and it takes this outcome. First cause wins. */
   readonly ending: Outcome | null;
   readonly timings: JobTimings;
+  /** Set when this run took the job over as it ended in an earlier one; null = it is this run's own. */
+  readonly origin: JobOrigin | null;
+}
+
+/** Where a job that was not run again was observed: its log and its artifacts are kept under these numbers. */
+export interface JobOrigin {
+  readonly runId: RunId;
+  readonly jobId: JobId;
+  readonly attempt: number;
+}
+
+/** Whose log and artifacts speak for the job. */
+export function originOf(job: Pick<Job, 'id' | 'runId' | 'attempt' | 'origin'>): JobOrigin {
+  return job.origin ?? { runId: job.runId, jobId: job.id, attempt: job.attempt };
 }
 
 /** Instants, not durations: what has not happened yet is null. */

@@ -47,6 +47,8 @@ export interface Run {
   readonly ending: Outcome | null;
   readonly createdAt: Date;
   readonly finishedAt: Date | null;
+  /** The run that this one repeats. */
+  readonly rerunOf: RunId | null;
 }
 
 /** A repository is known by the forge's id; the name is for people and URLs and may change. */

@@ -148,7 +148,9 @@ function isTooEarly({ spec, timings }: Job, now: Date): boolean {
 function endWithGroup(job: Job, group: readonly Job[]): JobDecision | undefined {
   if (job.spec.group?.failFast !== true || job.state === 'finished' || job.ending !== null) return undefined;
   const cause = group.find(
-    ({ outcome, spec }) => outcome !== null && isFailure(outcome) && !lets(outcome, spec.continueOnError),
+    ({ outcome, spec, origin }) =>
+      // What failed in an earlier run says nothing against trying the others again.
+      origin === null && outcome !== null && isFailure(outcome) && !lets(outcome, spec.continueOnError),
   );
   if (cause === undefined) return undefined;
   const outcome: Outcome = {

@@ -6,6 +6,7 @@ import type { Value } from './expression.ts';
 import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
+import type { RerunRequest, RerunVerdict } from './rerun.ts';
 import type { Capacity } from './resources.ts';
 import type { RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
 import type { Decision, Snapshot } from './schedule.ts';
@@ -79,6 +80,12 @@ export interface Store {
   finishJob(job: JobId, attempt: number, finish: Finish, at: Date): Promise<boolean>;
   /** Asks a run, or one job of it, to end. What is not running ends at once; the scheduler stops the rest. */
   cancel(run: RunId, job: string | null, outcome: Outcome, at: Date): Promise<'cancelled' | 'finished' | 'unknown'>;
+
+  /**
+   * Makes a new run that repeats a finished one, as rerun.ts decides, and takes over the statuses of its commit. A run is
+   * repeated once: of several callers at a time one makes the run and the others are told its number.
+   */
+  rerun(run: RunId, asked: RerunRequest, at: Date): Promise<RerunVerdict>;
 
   /** Statuses whose desired version was not sent yet, by rank then age. */
   unsentStatuses(now: Date, limit: number): Promise<readonly OutgoingStatus[]>;

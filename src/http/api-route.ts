@@ -7,13 +7,14 @@ import type { Access } from './access.ts';
 import { intakeJson, runDetailsJson, runJson } from './api-shapes.ts';
 import { createDispatch, type DispatchParts } from './dispatch-route.ts';
 import type { Links } from './links.ts';
+import { createRerun } from './rerun-route.ts';
 import { createRouter, route, runIdOf, sendError, sendNotFound } from './reply.ts';
 
 export interface ApiParts extends DispatchParts {
-  readonly store: Pick<Store, 'findRun' | 'resultsOf' | 'listRuns' | 'cancel'> & DispatchParts['store'];
+  readonly store: Pick<Store, 'findRun' | 'resultsOf' | 'listRuns' | 'cancel' | 'rerun'> & DispatchParts['store'];
   readonly access: Access;
   readonly links: Pick<Links, 'jobLog' | 'artifact'>;
-  /** Something was cancelled: scheduler and reporter should look. */
+  /** Something was cancelled or is to run again: scheduler and reporter should look. */
   readonly onCancelled: () => void;
 }
 
@@ -111,6 +112,7 @@ export function apiRouter(parts: ApiParts): Router {
 
   const router = createRouter();
   const dispatch = createDispatch(parts);
+  const rerun = createRerun(parts);
   route(router, '/api/v1/runs', {
     get: list,
     post: (request, response) => asAdmin(request, response, dispatch),
@@ -118,6 +120,7 @@ export function apiRouter(parts: ApiParts): Router {
   route(router, '/api/v1/intakes/:id', { get: showIntake });
   route(router, '/api/v1/runs/:id', { get: show });
   route(router, '/api/v1/runs/:id/cancel', { post: (request, response) => asAdmin(request, response, cancel) });
+  route(router, '/api/v1/runs/:id/rerun', { post: (request, response) => asAdmin(request, response, rerun) });
   route(router, '/api/v1/runs/:id/jobs/:job/cancel', {
     post: (request, response) => asAdmin(request, response, cancel),
   });

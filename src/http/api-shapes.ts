@@ -23,6 +23,8 @@ export interface RunJson {
   /** ISO 8601. */
   readonly created_at: string;
   readonly finished_at: string | null;
+  /** The run that this one repeats. */
+  readonly rerun_of: number | null;
   readonly jobs: readonly JobJson[];
 }
 
@@ -75,6 +77,8 @@ export interface JobJson {
   readonly state: Job['state'];
   readonly outcome: OutcomeJson | null;
   readonly attempt: number;
+  /** The run in which it was observed, when this one took it over without running it; null = this run itself. */
+  readonly from_run: number | null;
   /** Attempts before this one and what they came to. */
   readonly earlier_attempts: readonly { readonly attempt: number; readonly outcome: OutcomeJson }[];
   /** null = has not happened (yet). */
@@ -120,6 +124,7 @@ export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>
     outcome: run.outcome === null ? null : outcomeJson(run.outcome),
     created_at: run.createdAt.toISOString(),
     finished_at: run.finishedAt?.toISOString() ?? null,
+    rerun_of: run.rerunOf,
     jobs: jobs.map((job) => jobJson(run, job, links)),
   };
 }
@@ -173,6 +178,7 @@ function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
     state: job.state,
     outcome: job.outcome === null ? null : outcomeJson(job.outcome),
     attempt: job.attempt,
+    from_run: job.origin?.runId ?? null,
     earlier_attempts: job.history.map(({ attempt, outcome }) => ({ attempt, outcome: outcomeJson(outcome) })),
     timings: timingsJson(job),
     log_url: links.jobLog(run, job.name),

@@ -13,7 +13,15 @@ import { webhookRouter, type WebhookParts } from './webhook-route.ts';
 export interface AppParts extends Omit<WebhookParts, 'store'>, Omit<ApiParts, 'store' | 'access' | 'links'> {
   readonly store: Pick<
     Store,
-    'recordDelivery' | 'findIntake' | 'knownRepo' | 'findRun' | 'resultsOf' | 'runsOfSha' | 'listRuns' | 'cancel'
+    | 'recordDelivery'
+    | 'findIntake'
+    | 'knownRepo'
+    | 'findRun'
+    | 'resultsOf'
+    | 'runsOfSha'
+    | 'listRuns'
+    | 'cancel'
+    | 'rerun'
   >;
   readonly logs: Pick<JobLogs, 'size' | 'read'>;
   readonly artifacts: ArtifactFiles;

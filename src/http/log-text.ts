@@ -1,5 +1,5 @@
 /** Job logs as one plain text: composed of pieces, so that a range of it is read without the rest. */
-import type { Job } from '../core/job.ts';
+import { originOf, type Job } from '../core/job.ts';
 import type { JobLogs, RunWithJobs, Store } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 
@@ -38,7 +38,8 @@ export async function composeLog(parts: LogParts, selected: readonly LogOf[]): P
   const isAlone = selected.length === 1;
   const pieces: Piece[] = [];
   for (const of of selected) {
-    const size = of.job.attempt === 0 ? undefined : await parts.logs.size(of.run.id, of.job.id, of.job.attempt);
+    const { runId, jobId, attempt } = originOf(of.job);
+    const size = attempt === 0 ? undefined : await parts.logs.size(runId, jobId, attempt);
     if (!isAlone) pieces.push(text(heading(of)));
     if (size !== undefined && size > 0) pieces.push({ kind: 'log', of, bytes: size });
     if (!isAlone || size === undefined || size === 0) pieces.push(text(ending(of.job)));
@@ -59,7 +60,10 @@ async function* readPieces(
     const to = Math.min(end - at, sizeOf(piece));
     if (from < to) {
       if (piece.kind === 'text') yield piece.bytes.subarray(from, to);
-      else yield* logs.read(piece.of.run.id, piece.of.job.id, piece.of.job.attempt, from, to);
+      else {
+        const { runId, jobId, attempt } = originOf(piece.of.job);
+        yield* logs.read(runId, jobId, attempt, from, to);
+      }
     }
     at += sizeOf(piece);
   }
@@ -91,8 +95,9 @@ export async function* followLog(
         at = 0;
       }
       // The state was read before the size, so what a finished job wrote is all there.
-      const size = attempt === 0 ? 0 : ((await parts.logs.size(of.run.id, job.id, attempt)) ?? 0);
-      if (size > at) yield* parts.logs.read(of.run.id, job.id, attempt, at, size);
+      const { runId, jobId } = originOf(job);
+      const size = attempt === 0 ? 0 : ((await parts.logs.size(runId, jobId, attempt)) ?? 0);
+      if (size > at) yield* parts.logs.read(runId, jobId, attempt, at, size);
       at = Math.max(at, size);
       if (job.state === 'finished') break;
       await parts.sleep(FOLLOW_EVERY_MS, signal);

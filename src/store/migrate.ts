@@ -10,6 +10,7 @@ import { secrets } from './migrations/0006-secrets.ts';
 import { timetable } from './migrations/0007-timetable.ts';
 import { artifacts } from './migrations/0008-artifacts.ts';
 import { durations } from './migrations/0009-durations.ts';
+import { reruns } from './migrations/0011-reruns.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   timetable,
   artifacts,
   durations,
+  reruns,
 ];
 
 /**

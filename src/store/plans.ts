@@ -46,7 +46,13 @@ async function endStaleRuns(db: Db, plan: IntakePlan, now: Date): Promise<void> 
 
 /** `interruptible: false` counts once the job has started, so it is looked at in the transaction that would end the run. */
 async function mayNotBeInterrupted(db: Db, run: RunId): Promise<boolean> {
-  const begun = await db.selectFrom('jobs').selectAll().where('run_id', '=', run).where('attempt', '>', 0).execute();
+  const begun = await db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('run_id', '=', run)
+    .where('attempt', '>', 0)
+    .where('origin', 'is', null)
+    .execute();
   return begun.some((job) => !jobOf(job).spec.interruptible);
 }
 
@@ -111,14 +117,19 @@ function standsForCommit({ outcome, leftOut, standsAlone }: PlannedRun): boolean
   return outcome?.result !== 'cancelled' && leftOut === null && standsAlone !== true;
 }
 
-function groupColumns(run: PlannedRun) {
+export function groupColumns(run: Pick<PlannedRun, 'concurrency' | 'repo' | 'trust'>) {
   const { concurrency } = run;
   if (concurrency === null) return { concurrency: null, concurrency_key: null };
   return { concurrency: JSON.stringify(concurrency), concurrency_key: concurrencyKey(run, concurrency) };
 }
 
 /** Ends what the new run makes stale in its group; whether it may start itself is for the scheduler to say. */
-async function makeRoomInGroup(db: Db, newest: RunId, planned: PlannedRun, now: Date): Promise<void> {
+export async function makeRoomInGroup(
+  db: Db,
+  newest: RunId,
+  planned: Pick<PlannedRun, 'concurrency' | 'repo' | 'trust'>,
+  now: Date,
+): Promise<void> {
   const { concurrency } = planned;
   if (concurrency === null) return;
   const live = await db
@@ -140,7 +151,7 @@ async function makeRoomInGroup(db: Db, newest: RunId, planned: PlannedRun, now: 
 }
 
 /** An engine allows only so many values in one statement. */
-const JOBS_PER_STATEMENT = 500;
+export const JOBS_PER_STATEMENT = 500;
 
 async function insertJobs(db: Db, run: RunId, { jobs, leftOut }: PlannedRun, now: Date): Promise<void> {
   const end = leftOut === null ? {} : endColumns({ result: 'skipped', reason: 'condition', message: leftOut }, now);
@@ -163,7 +174,7 @@ async function insertJobs(db: Db, run: RunId, { jobs, leftOut }: PlannedRun, now
 
 const BRANCH = 'refs/heads/';
 
-function dedupeKey(run: PlannedRun): string {
+export function dedupeKey(run: Pick<PlannedRun, 'repo' | 'sha' | 'trust' | 'pipeline'>): string {
   return `${run.repo.id} ${run.sha} ${run.trust} ${run.pipeline}`;
 }
 

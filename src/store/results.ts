@@ -3,6 +3,8 @@ import type { ArtifactOf, KeptArtifact } from '../core/artifact.ts';
 import { flakyTests, type TestReport } from '../core/junit.ts';
 import type { RunResults } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
+import { originOf, type Job } from '../core/job.ts';
+import { jobOf } from './rows.ts';
 import type { ArtifactRow, Db, JobRow, RunRow } from './schema.ts';
 
 /** In the transaction that ends the attempt. */
@@ -29,18 +31,19 @@ export async function keepResults(
     .execute();
 }
 
-/** Of the newest attempt of these jobs, in the order of the jobs, then of the names. */
+/** Of the newest attempt of these jobs, wherever it was made, in the order of the jobs, then of the names. */
 export async function artifactsOfJobs(
   db: Db,
-  jobs: readonly Pick<JobRow, 'id' | 'name' | 'attempt'>[],
+  jobs: readonly Pick<Job, 'id' | 'runId' | 'name' | 'attempt' | 'origin'>[],
 ): Promise<readonly ArtifactOf[]> {
   const found: ArtifactOf[] = [];
   for (const job of jobs) {
+    const { jobId, attempt } = originOf(job);
     const rows = await db
       .selectFrom('artifacts')
       .selectAll()
-      .where('job_id', '=', job.id)
-      .where('attempt', '=', job.attempt)
+      .where('job_id', '=', jobId)
+      .where('attempt', '=', attempt)
       .orderBy('name')
       .execute();
     found.push(...rows.map((row) => artifactOf(row, job.name)));
@@ -49,12 +52,7 @@ export async function artifactsOfJobs(
 }
 
 export async function resultsOf(db: Db, run: number): Promise<RunResults> {
-  const jobs = await db
-    .selectFrom('jobs')
-    .select(['id', 'name', 'attempt'])
-    .where('run_id', '=', run)
-    .orderBy('id')
-    .execute();
+  const jobs = (await db.selectFrom('jobs').selectAll().where('run_id', '=', run).orderBy('id').execute()).map(jobOf);
   const of = await db.selectFrom('runs').select(['repo_id', 'sha']).where('id', '=', run).executeTakeFirst();
   if (of === undefined) return { artifacts: [], tests: new Map(), flaky: new Set() };
   const rows = await db
@@ -65,9 +63,10 @@ export async function resultsOf(db: Db, run: number): Promise<RunResults> {
     .execute();
   const reports = rows.map((row) => ({ ...row, report: JSON.parse(row.report) as TestReport }));
   const tests = new Map(
-    jobs.flatMap(({ id, name, attempt }): [string, TestReport][] => {
-      const own = reports.find((one) => one.job_id === id && one.attempt === attempt);
-      return own === undefined ? [] : [[name, own.report]];
+    jobs.flatMap((job): [string, TestReport][] => {
+      const { jobId, attempt } = originOf(job);
+      const own = reports.find((one) => one.job_id === jobId && one.attempt === attempt);
+      return own === undefined ? [] : [[job.name, own.report]];
     }),
   );
   const kept = await artifactsOfJobs(db, jobs);

@@ -1,6 +1,6 @@
 /** Rows to the words of core/, the one place that knows both. What is read here was written by the store itself. */
 import type { Intake, IntakeRequest } from '../core/intake.ts';
-import type { Job } from '../core/job.ts';
+import type { Job, JobOrigin } from '../core/job.ts';
 import type { Evidence, Outcome } from '../core/outcome.ts';
 import type { Concurrency, JobSpec } from '../core/pipeline.ts';
 import type { OutgoingStatus, StoreCounts } from '../core/ports.ts';
@@ -27,6 +27,7 @@ export function runOf(row: RunRow): Run {
     ending: outcomeOf(row.ending),
     createdAt: new Date(row.created_at),
     finishedAt: dateOf(row.finished_at),
+    rerunOf: row.rerun_of,
   };
 }
 
@@ -59,6 +60,7 @@ export function jobOf(row: JobRow): Job {
       startedAt: dateOf(row.started_at),
       finishedAt: dateOf(row.finished_at),
     },
+    origin: row.origin === null ? null : (JSON.parse(row.origin) as JobOrigin),
   };
 }
 

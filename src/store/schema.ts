@@ -105,6 +105,8 @@ export interface RunTable {
   dedupe: string | null;
   created_at: Fixed<Instant>;
   finished_at: Instant | null;
+  /** The run that this one repeats. */
+  rerun_of: ColumnType<number | null, number | undefined, never>;
 }
 
 export interface JobTable {
@@ -130,6 +132,8 @@ export interface JobTable {
   claimed_at: Instant | null;
   started_at: Instant | null;
   finished_at: Instant | null;
+  /** Where a job was observed that was taken over from an earlier run. */
+  origin: ColumnType<Json | null, Json | undefined, never>;
 }
 
 export interface StatusTable {

@@ -17,7 +17,7 @@ export async function settleRun(db: Db, id: number, now: Date): Promise<void> {
 async function settleState(db: Db, run: RunRow, jobs: readonly JobRow[], now: Date): Promise<RunRow> {
   if (run.state === 'finished') return run;
   const outcome = runOutcome(jobs.map(jobOf), outcomeOf(run.ending));
-  const begun = run.state === 'queued' && jobs.some((job) => job.attempt > 0);
+  const begun = run.state === 'queued' && jobs.some((job) => job.attempt > 0 && job.origin === null);
   const change = outcome === null ? (begun ? { state: 'running' as const } : undefined) : endColumns(outcome, now);
   if (change === undefined) return run;
   return db

@@ -7,6 +7,7 @@ import { applyDecisions, cancel, claimsOf, finishJob, jobStarted } from './jobs.
 import { migrate } from './migrate.ts';
 import { statusFailed, statusSent, unsentStatuses } from './outbox.ts';
 import { applyPlan } from './plans.ts';
+import { rerun } from './reruns.ts';
 import { counts, findRun, listRuns, runsOfSha, snapshot } from './reads.ts';
 import { artifactsRemoved, expiredArtifacts, resultsOf } from './results.ts';
 import { removeSecret, saveSecret, secretsOf } from './secrets.ts';
@@ -46,6 +47,7 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     jobStarted: (job, attempt, at) => write((db) => jobStarted(db, job, attempt, at)),
     finishJob: (job, attempt, finish, at) => write((db) => finishJob(db, { job, attempt, ...finish, at })),
     cancel: (run, job, outcome, at) => write((db) => cancel(db, { run, job, outcome, at })),
+    rerun: (run, asked, at) => write((db) => rerun(db, run, asked, at)),
 
     unsentStatuses: (now, limit) => read(engine, (db) => unsentStatuses(db, now, limit)),
     statusSent: (id, version, at) => write((db) => statusSent(db, id, version, at)),

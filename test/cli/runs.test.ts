@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cancel } from '../../src/cli/cancel.ts';
 import { Complaint, type VerbContext } from '../../src/cli/exit.ts';
 import { logs } from '../../src/cli/logs.ts';
+import { rerun } from '../../src/cli/rerun.ts';
 import { runs } from '../../src/cli/runs.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
 import type { Store } from '../../src/core/ports.ts';
@@ -180,5 +181,38 @@ describe('hearth cancel', () => {
     const { run, jobs } = await rig.finished(live);
     expect(run.outcome).toMatchObject({ result: 'cancelled', reason: 'cancelled_by' });
     expect(jobs.map(({ outcome }) => outcome?.reason)).toEqual(['cancelled_by', 'cancelled_by']);
+  });
+});
+
+describe('hearth rerun', () => {
+  it.each([
+    ['main', {}, 'is not the number of a run'],
+    ['1', { failed: true, job: 'test' }, 'not both'],
+  ])('refuses %s with %o', async (run, options, message) => {
+    const { context, complained } = verb();
+    expect(await rerun(run, options, context)).toBe(2);
+    expect(complained()).toContain(message);
+  });
+
+  it.each([
+    ['77', {}, 3, 'There is nothing here'],
+    ['1', { job: 'nosuch' }, 3, 'Run 1 has no job nosuch; its jobs: build, test.'],
+    ['2', {}, 2, 'ended before it had jobs'],
+  ])('says why %s cannot be run again with %o', async (run, options, exit, message) => {
+    const trouble: unknown = await rerun(run, options, verb().context).catch((error: unknown) => error);
+    expect(trouble).toMatchObject({ exit, message: expect.stringContaining(message) as string });
+  });
+
+  it('runs what failed again and shows the log of the rest from the run in which it was seen', async () => {
+    const { context, said } = verb();
+    expect(await rerun('1', { failed: true }, context)).toBe(0);
+    expect(said()).toBe('Run 4 repeats run 1: test\n');
+    rig.wake();
+    (await rig.executor.next('test')).end();
+    const { run } = await rig.finished(4);
+    expect(run.outcome).toMatchObject({ result: 'success', message: '2 jobs passed' });
+    const log = verb();
+    await logs('4', { follow: false, failed: false, job: 'build' }, log.context);
+    expect(log.said()).toBe('output of build\n');
   });
 });

@@ -220,6 +220,12 @@ describe('a matrix', () => {
     ]);
   });
 
+  it('is not ended by one that failed in the run that this one repeats', () => {
+    const origin = { runId: 0, jobId: 0, attempt: 1 };
+    const jobs = [one(0, { state: 'finished', outcome: red, origin }), one(1, running)];
+    expect(told(snapshot(jobs))).toEqual([]);
+  });
+
   it('asks a running one only once', () => {
     const ending: Outcome = { result: 'cancelled', reason: 'cancelled_by', message: 'x' };
     expect(told(snapshot([one(0, { state: 'finished', outcome: red }), one(1, { ...running, ending })]))).toEqual([]);

@@ -32,6 +32,7 @@ test('shows a run in the documented shape', async () => {
     outcome: null,
     created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
     finished_at: null,
+    rerun_of: null,
     jobs: [
       {
         name: 'build',
@@ -40,6 +41,7 @@ test('shows a run in the documented shape', async () => {
         state: 'finished',
         outcome: { result: 'success', reason: 'exit', message: 'passed' },
         attempt: 1,
+        from_run: null,
         earlier_attempts: [],
         timings: { queued_ms: expect.any(Number) as number, start_ms: null, run_ms: null },
         log_url: link('build'),
@@ -51,6 +53,7 @@ test('shows a run in the documented shape', async () => {
         state: 'waiting',
         outcome: null,
         attempt: 0,
+        from_run: null,
         earlier_attempts: [],
         timings: { queued_ms: null, start_ms: null, run_ms: null },
         log_url: link('test'),

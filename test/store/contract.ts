@@ -8,6 +8,7 @@ import { leaseContract } from './contract/leases.ts';
 import { outboxContract } from './contract/outbox.ts';
 import { planContract } from './contract/plans.ts';
 import { readContract } from './contract/reads.ts';
+import { rerunContract } from './contract/reruns.ts';
 import { resultContract } from './contract/results.ts';
 import { secretContract } from './contract/secrets.ts';
 import { statusContract } from './contract/statuses.ts';
@@ -26,6 +27,7 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     readContract(open);
     secretContract(open);
     resultContract(open);
+    rerunContract(open);
     timetableContract(open);
     durationContract(open);
   });

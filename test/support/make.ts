@@ -66,6 +66,7 @@ export function makeJob(name: string, changes: Partial<Job> = {}): Job {
     leaseUntil: null,
     ending: null,
     timings: noTimings,
+    origin: null,
     ...changes,
   };
 }
@@ -103,6 +104,7 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     ending: null,
     createdAt: new Date(0),
     finishedAt: null,
+    rerunOf: null,
     ...changes,
   };
 }

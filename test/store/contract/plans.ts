@@ -48,6 +48,7 @@ export function planContract(open: OpenEmptyStore): void {
         ending: null,
         createdAt: at(1),
         finishedAt: null,
+        rerunOf: null,
       });
       expect(jobs.map((job) => job.name)).toEqual(['lint', 'build', 'archive']);
       expect(jobs[1]).toStrictEqual({
@@ -58,6 +59,7 @@ export function planContract(open: OpenEmptyStore): void {
         waitsFor: ['lint'],
         state: 'waiting',
         outcome: null,
+        origin: null,
         evidence: null,
         outputs: {},
         history: [],
