@@ -10,7 +10,8 @@ import { createProgram } from './cli/program.ts';
 const stop = new AbortController();
 let exitCode: ExitCode = exits.good;
 
-process.once('SIGTERM', () => {
+// For good: execa ends this process at a signal that nobody else listens to any more while a child of it runs.
+process.on('SIGTERM', () => {
   stop.abort(new Error('SIGTERM'));
 });
 /** A terminal sends Ctrl-C to every process of its group, and npm hands its own on: these are one. */
