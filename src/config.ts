@@ -42,6 +42,8 @@ export interface Config {
   readonly cacheBytes: number;
   /** What is kept of one job's output. */
   readonly logBytes: number;
+  /** Workspaces of failed jobs: what they may take together, and for how long one is kept. */
+  readonly kept: { readonly bytes: number; readonly ms: number };
   readonly keepDays: number;
   readonly labels: readonly string[];
   /** Without a success for so long, `/health` says stale. */
@@ -252,6 +254,7 @@ function assemble(given: Given, environment: Environment, machine: Machine): Con
     read: read ?? 'signed',
     cacheBytes: given['cache-bytes'] ?? DEFAULT_CACHE_BYTES,
     logBytes: given['log-bytes'] ?? DEFAULT_LOG_BYTES,
+    kept: { bytes: given['kept-bytes'] ?? 10 * 1024 ** 3, ms: given['kept-for'] ?? DAY_MS },
     keepDays: given['keep-days'] ?? DEFAULT_KEEP_DAYS,
     labels: labels ?? [],
     staleAfterMs: given['stale-after'] ?? DAY_MS,

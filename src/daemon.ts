@@ -82,6 +82,7 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
         dataDirectory: config.dataDirectory,
         slots: config.slots,
         logBytes: config.logBytes,
+        kept: config.kept,
         dockerHost: environment['DOCKER_HOST'],
         ownSecrets: knownSecrets(config),
         secrets: await openStoredSecrets(store, () => readVault(config.keyFile)),

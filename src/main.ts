@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { Complaint, exits, type ExitCode, type VerbContext } from './cli/exit.ts';
+import { Complaint, exits, type VerbContext } from './cli/exit.ts';
 import { createProgram } from './cli/program.ts';
 
 const stop = new AbortController();
-let exitCode: ExitCode = exits.good;
+let exitCode: number = exits.good;
 
 // For good: execa ends this process at a signal that nobody else listens to any more while a child of it runs.
 process.on('SIGTERM', () => {
@@ -28,11 +28,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? exits.good : exits.bad),
 );
 
-const program = createProgram({ version: versionOfPackage(), verb, readInput: readStandardInput });
+const program = createProgram({
+  version: versionOfPackage(),
+  verb,
+  readInput: readStandardInput,
+  isTerminal: process.stdin.isTTY && process.stdout.isTTY,
+});
 
 /** Gives a verb its context and keeps its exit code. commander passes the verb's own arguments first. */
 function verb<A extends unknown[]>(
-  act: (context: VerbContext, ...args: A) => Promise<ExitCode>,
+  act: (context: VerbContext, ...args: A) => Promise<number>,
 ): (...args: A) => Promise<void> {
   return async (...args) => {
     const { C, o } = program.opts<{ C: string; o: string }>();

@@ -21,6 +21,7 @@ import { layerOf } from './docker/artifacts.ts';
 import type { RepoRef } from './core/run.ts';
 import { measureCapacity, platform } from './docker/capacity.ts';
 import type { EgressWish } from './docker/egress.ts';
+import type { KeptLimits } from './core/kept.ts';
 import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
 import type { Log } from './log.ts';
 import { startLoop } from './loop.ts';
@@ -41,6 +42,8 @@ export interface WorkerSideParts {
   readonly dataDirectory: string;
   readonly slots: number;
   readonly logBytes: number;
+  /** For workspaces of failed jobs; null = none is kept. */
+  readonly kept: KeptLimits | null;
   readonly dockerHost: string | undefined;
   /** The daemon's own texts that must not appear in a job log. */
   readonly ownSecrets: readonly string[];
@@ -59,6 +62,7 @@ export interface WorkerSide extends AsyncDisposable {
 /** A worker that was not heard of for so long has lost its jobs. */
 const LEASE_MS = 60_000;
 const EXPIRE_EVERY_MS = 10 * 60_000;
+const PRUNE_EVERY_MS = 60_000;
 /** Longest wait for what a lost nudge would have told. */
 const POLL_MS = 2_000;
 
@@ -78,6 +82,7 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     masker: (texts) => createMasker([...ownNeedles, ...texts.flatMap(needlesOf)]),
     secrets: parts.secrets,
     logBytes: parts.logBytes,
+    ...(parts.kept === null ? {} : { kept: parts.kept }),
     slots: parts.slots,
     ...(parts.dockerHost === undefined ? {} : { dockerHost: parts.dockerHost }),
     isRoot: process.geteuid?.() === 0,
@@ -97,7 +102,7 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     capacity,
     details: {
       ...{ docker: docker.finding(), workspaces: workspaceFinding(open, clock), pool: open.pool.counts() },
-      egress: egressFinding(open, clock),
+      ...{ egress: egressFinding(open, clock), kept: open.kept.counts() },
     },
   });
   const wake = (): void => {
@@ -183,12 +188,13 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
       if (await open.artifacts.remove(layerOf(artifact.run, artifact))) await store.artifactsRemoved([artifact]);
   };
   const expiring = loop('artifacts', asLeader(expire), EXPIRE_EVERY_MS);
+  const pruning = loop('kept', () => open.kept.prune(), PRUNE_EVERY_MS);
   const renewing = loop('lease', renew, LEASE_MS / 6);
 
   return {
     wake,
     async [Symbol.asyncDispose]() {
-      await Promise.all([...loops, expiring, renewing].map((each) => each[Symbol.asyncDispose]()));
+      await Promise.all([...loops, expiring, pruning, renewing].map((each) => each[Symbol.asyncDispose]()));
       await worker[Symbol.asyncDispose]();
       await open[Symbol.asyncDispose]();
     },

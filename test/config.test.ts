@@ -43,6 +43,7 @@ test('needs only a secret and an allow-list; everything else has a default', () 
     read: 'signed',
     cacheBytes: 20 * 1024 ** 3,
     logBytes: 64 * 1024 ** 2,
+    kept: { bytes: 10 * 1024 ** 3, ms: 86_400_000 },
     keepDays: 90,
     labels: [],
     staleAfterMs: 86_400_000,

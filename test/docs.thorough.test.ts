@@ -98,6 +98,8 @@ const readers: Readonly<Record<SettingKey, readonly string[]>> = {
   'database-url': ['config.'], // refused by config.ts itself
   'cache-bytes': ['config.cacheBytes'],
   'log-bytes': ['config.logBytes'],
+  'kept-bytes': ['config.kept'],
+  'kept-for': ['config.kept'],
   'keep-days': ['config.keepDays'],
   labels: ['config.labels'],
   'stale-after': ['config.staleAfterMs'],

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { cancel } from './cancel.ts';
 import { doctor } from './doctor.ts';
-import { forPipelines, type ExitCode, type VerbContext } from './exit.ts';
+import { forPipelines, type VerbContext } from './exit.ts';
 import { list } from './list.ts';
 import { lint } from './lint.ts';
 import { logs } from './logs.ts';
@@ -13,12 +13,13 @@ import { run } from './run.ts';
 import { runs } from './runs.ts';
 import { listSecrets, removeSecret, setSecret, type SecretOptions } from './secret.ts';
 import { serve } from './serve.ts';
+import { shell } from './shell.ts';
 import { trigger } from './trigger.ts';
 import type { Role } from '../daemon.ts';
 
 /** Gives a verb its context and takes its exit code. commander passes the verb's own arguments first. */
 export type Verb = <A extends unknown[]>(
-  act: (context: VerbContext, ...args: A) => Promise<ExitCode>,
+  act: (context: VerbContext, ...args: A) => Promise<number>,
 ) => (...args: A) => Promise<void>;
 
 export interface ProgramParts {
@@ -26,9 +27,11 @@ export interface ProgramParts {
   readonly verb: Verb;
   /** Standard input, or undefined at a terminal. */
   readonly readInput: () => Promise<string | undefined>;
+  /** Somebody sits at standard input and output. */
+  readonly isTerminal: boolean;
 }
 
-export function createProgram({ version, verb, readInput }: ProgramParts): Command {
+export function createProgram({ version, verb, readInput, isTerminal }: ProgramParts): Command {
   const program = new Command('hearth')
     .description('Self-hosted CI: push to verdict in seconds, in warm containers on a box you own.')
     .version(version)
@@ -167,6 +170,13 @@ export function createProgram({ version, verb, readInput }: ProgramParts): Comma
     .option('--failed', 'only jobs that did not succeed, and what needs them')
     .option('--job <name>', 'only this job, and what needs it')
     .action(verb((context, id: string, options: RerunOptions) => rerun(id, options, context)));
+
+  program
+    .command('shell <run> <job> [command...]')
+    .description("Look into a copy of a failed job's workspace, on the worker's machine; a command follows after --.")
+    .action(
+      verb((context, id: string, job: string, command: string[]) => shell(id, job, command, isTerminal, context)),
+    );
 
   const secret = program.command('secret').description('Secrets of repositories, for their jobs.');
   secret

@@ -198,6 +198,7 @@ function startWorker(
     dataDirectory: parts.data,
     slots: availableParallelism(),
     logBytes: LOG_BYTES,
+    kept: null,
     dockerHost: context.environment['DOCKER_HOST'],
     ownSecrets: [],
     targetUrl: () => null,

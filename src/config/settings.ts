@@ -43,6 +43,8 @@ export const settings = {
   'database-url': setting('DATABASE_URL', values.secretUrl('postgres', 'postgresql')),
   'cache-bytes': setting('HEARTH_CACHE_BYTES', values.bytes(MIN_CACHE_BYTES)),
   'log-bytes': setting('HEARTH_LOG_BYTES', values.bytes(MIN_LOG_BYTES)),
+  'kept-bytes': setting('HEARTH_KEPT_BYTES', values.bytes(0)),
+  'kept-for': setting('HEARTH_KEPT_FOR', values.duration),
   'keep-days': setting('HEARTH_KEEP_DAYS', values.wholeNumber(1, 36_500)),
   labels: setting('HEARTH_LABELS', values.labels),
   'stale-after': setting('HEARTH_STALE_AFTER', values.duration),

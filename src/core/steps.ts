@@ -167,6 +167,14 @@ function jobEnvOf(of: StepsOf): Readonly<Record<string, string>> {
   return jobEnv(of.job.spec, (text) => renderTemplate(text, { ...values, contexts }));
 }
 
+/** For a person who looks at the job afterwards: its variables, without secrets and without what its steps added. */
+export function envWithoutSecrets(of: StepsOf): Readonly<Record<string, string>> {
+  const { spec } = of.job;
+  const env = Object.fromEntries(Object.entries(spec.env).filter(([, text]) => !/\bsecrets\b/i.test(text)));
+  const visible = { ...of, secrets: {}, job: { ...of.job, spec: { ...spec, env, secrets: [] } } };
+  return stepEnv({ ...visible, jobEnv: jobEnvOf(visible), stepEnv: {}, earlier: [] });
+}
+
 function contextOf({ result, isTolerated, files }: PastStep): Value {
   const conclusion = result === 'failure' && isTolerated ? 'success' : result;
   return { outputs: parseAssignments(files.output), outcome: result, conclusion };

@@ -11,6 +11,7 @@ import type { Engine } from './engine.ts';
 import { keepArtifacts } from './artifacts.ts';
 import { Ended } from './ended.ts';
 import { hider, hideReport, withOutputs } from './hide.ts';
+import { NOT_KEPT, type Kept } from './kept.ts';
 import type { Layers } from './layers.ts';
 import { removeLimits } from './job-limits.ts';
 import { jobOutcome } from './job-outcome.ts';
@@ -20,6 +21,7 @@ import { place, type Placement } from './placement.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
 import type { Services } from './services.ts';
+import { sweepShells } from './shell.ts';
 import type { Sidecars } from './sidecars.ts';
 import { endJob, runSteps } from './slot-job.ts';
 import { jobDirectory } from './slot-files.ts';
@@ -41,6 +43,10 @@ export interface ExecutorParts {
   readonly checkouts: Layers;
   readonly layers: Layers;
   readonly artifacts: Layers;
+  /** Of failed jobs. */
+  readonly kept: Kept;
+  /** Where shells have their scratch. */
+  readonly shellsRoot: string;
   readonly sidecars: Sidecars;
   readonly services: Services;
   readonly egress: Egress;
@@ -126,11 +132,8 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     });
     const { home, ...limits } = { ...user(), graceMs: parts.graceMs, logBytes: parts.logBytes };
     const { services } = ticket;
-    const steps = jobSteps(
-      { ...claim, imageEnv: slot.record.spec.imageEnv, home, secrets, services },
-      limits,
-      (patterns) => parts.workspaces.hashFiles(slot, patterns),
-    );
+    const of = { ...claim, imageEnv: slot.record.spec.imageEnv, home, secrets, services };
+    const steps = jobSteps(of, limits, (patterns) => parts.workspaces.hashFiles(slot, patterns));
     try {
       await runSteps({
         slot,
@@ -165,10 +168,14 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       const { outcome, outputs, notes } = withOutputs(withFault(left, ticket), steps, hide);
       const isBad = outcome.result === 'failure' || outcome.result === 'error';
       const said = isBad ? await parts.services.lastLines(claim, parts.masker(Object.values(secrets))) : '';
-      await raw.finish(`${steps.leftOut()}${captured.notes}${notes}${said}${verdict.trailer}`);
+      const keeping =
+        outcome.result === 'failure'
+          ? await parts.kept.prepare(of, slot.record.spec, parts.workspaces.scratchOf(slot, ticket.n))
+          : NOT_KEPT;
+      await raw.finish(`${steps.leftOut()}${captured.notes}${notes}${keeping.notes}${said}${verdict.trailer}`);
       const { sha256, bytes } = await log.finish();
       const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
-      await freeWorkspace(slot, ticket.n, end.tampered);
+      await freeWorkspace(slot, ticket.n, end.tampered, keeping.at);
       const results = { outputs, artifacts: captured.kept, tests: captured.tests && hideReport(captured.tests, hide) };
       return { outcome, ...results, evidence: exitCode === null ? null : { ...evidence, exitCode } };
     } catch (cause) {
@@ -193,8 +200,8 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   /** A slot whose workspace is still held, or whose supervisor was meddled with, must not be used again. */
-  async function freeWorkspace(slot: Slot, n: number, tampered: boolean): Promise<void> {
-    const unmounted = await parts.workspaces.unmount(slot, n);
+  async function freeWorkspace(slot: Slot, n: number, tampered: boolean, keepAt?: string): Promise<void> {
+    const unmounted = await parts.workspaces.unmount(slot, n, keepAt);
     if (!unmounted.ok) parts.onError(new Error(unmounted.problem.message));
     if (!unmounted.ok || tampered) await condemn(slot);
   }
@@ -248,6 +255,8 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     await parts.checkouts.sweep();
     await parts.layers.sweep();
     await parts.artifacts.sweep();
+    await parts.kept.prune();
+    await sweepShells(parts.shellsRoot, parts.engine);
     await parts.slots.takeOver(new Set([...recovered.values()].map(({ slotId }) => slotId)));
     await parts.services.sweep(new Set(recovered.keys()));
     await parts.workspaces.sweep(new Set(parts.slots.ids()));

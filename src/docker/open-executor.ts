@@ -8,11 +8,14 @@ import { openEgress, type Egress, type EgressWish } from './egress.ts';
 import { dockerEngine, type Engine } from './engine.ts';
 import { Ended } from './ended.ts';
 import { dockerExecutor } from './executor.ts';
+import type { KeptLimits } from '../core/kept.ts';
+import { openKept, type Kept } from './kept.ts';
 import { openLayers, type Layers } from './layers.ts';
 import { openMountHelper } from './mount-helper.ts';
 import { nativePrograms } from './native.ts';
 import type { Masker } from './raw-log.ts';
 import { openServices } from './services.ts';
+import { shellsOf } from './shell.ts';
 import { openSidecars } from './sidecars.ts';
 import { openSlotPool, type SlotPool } from './slot-pool.ts';
 import { openWorkspaces, type Workspaces } from './workspace.ts';
@@ -27,6 +30,8 @@ export interface OpenExecutorOptions {
   readonly masker: (texts: readonly string[]) => Masker;
   readonly secrets: JobSecrets;
   readonly logBytes: number;
+  /** For workspaces of failed jobs; absent = none is kept. */
+  readonly kept?: KeptLimits;
   /** How many jobs run at once; twice as many idle slots are kept warm. */
   readonly slots: number;
   /** As DOCKER_HOST; absent = the local engine. */
@@ -43,6 +48,7 @@ export interface OpenExecutor extends AsyncDisposable {
   readonly engine: Engine;
   readonly pool: SlotPool;
   readonly artifacts: Layers;
+  readonly kept: Kept;
   readonly egress: Egress;
   readonly workspaces: Workspaces;
 }
@@ -73,6 +79,10 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     onError: options.onError,
   });
   const artifacts = openLayers(inData('artifacts'), 'durable');
+  const kept = openKept(inData('kept'), options.kept ?? { bytes: 0, ms: 0 }, {
+    now: () => options.clock.now(),
+    onError: options.onError,
+  });
   const executor = dockerExecutor({
     engine,
     git: options.git,
@@ -89,6 +99,8 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
       (cause) => cause instanceof Ended && cause.outcome.reason === 'exit',
     ),
     artifacts,
+    kept,
+    shellsRoot: shellsOf(options.dataDirectory),
     sidecars,
     services: openServices({
       engine,
@@ -109,6 +121,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
   return {
     executor,
     artifacts,
+    kept,
     engine,
     pool,
     egress,
@@ -124,13 +137,14 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
 export async function removeSlotsOf(dataDirectory: string, dockerHost?: string): Promise<void> {
   const engine = dockerEngine({ host: dockerHost });
   const services = labelOf('services', dataDirectory);
-  for (const label of [labelOf('data', dataDirectory), services]) await engine.remove(await engine.list(label));
+  for (const label of [labelOf('data', dataDirectory), labelOf('shells', dataDirectory), services])
+    await engine.remove(await engine.list(label));
   const networks = await engine.command(['network', 'ls', '--quiet', '--filter', `label=${services}`]);
   for (const network of networks.split('\n').filter((id) => id !== ''))
     await engine.command(['network', 'rm', network]);
 }
 
 /** Tells the containers of one Hearth from those of any other on the machine, and its services from its slots. */
-export function labelOf(kind: 'data' | 'services', dataDirectory: string): string {
+export function labelOf(kind: 'data' | 'services' | 'shells', dataDirectory: string): string {
   return `hearth.${kind}=${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
 }

@@ -32,6 +32,21 @@ function bind(source: string, target: string, mode?: 'readonly'): readonly strin
   return ['--mount', `type=bind,source=${source},target=${target}${mode === undefined ? '' : `,${mode}`}`];
 }
 
+function fileArgs({ readOnly, shmBytes }: SlotSpec): readonly string[] {
+  return [
+    ...(readOnly
+      ? [
+          '--read-only',
+          ...Object.entries(TEMPORARY).flatMap(([path, mode]) => [
+            '--tmpfs',
+            `${path}:rw,exec,nosuid,nodev,mode=${mode}`,
+          ]),
+        ]
+      : []),
+    ...['--shm-size', String(shmBytes), '--tmpfs', '/.hearth/job:rw,exec,nosuid,nodev,mode=0755,size=64m'],
+  ];
+}
+
 /** Arguments for `docker run` of a slot. */
 export function slotArgs(parts: ContainerParts, id: string, directory: string, spec: SlotSpec): readonly string[] {
   return [
@@ -41,21 +56,45 @@ export function slotArgs(parts: ContainerParts, id: string, directory: string, s
     // PID 1 must be the supervisor itself: with an init in front a job could stop or kill it.
     ...['--user', '0:0', '--workdir', '/work', '--hostname', 'hearth'],
     ...sandboxArgs({ memoryBytes: spec.memoryBytes, capabilities: [SUPERVISOR_CAPABILITY] }),
-    ...(spec.readOnly
-      ? [
-          '--read-only',
-          ...Object.entries(TEMPORARY).flatMap(([path, mode]) => [
-            '--tmpfs',
-            `${path}:rw,exec,nosuid,nodev,mode=${mode}`,
-          ]),
-        ]
-      : []),
-    ...['--shm-size', String(spec.shmBytes), '--tmpfs', '/.hearth/job:rw,exec,nosuid,nodev,mode=0755,size=64m'],
+    ...fileArgs(spec),
     ...bind(directory, '/.hearth/control'),
     ...bind(parts.supervisor, '/.hearth/supervisor', 'readonly'),
     ...(spec.copies ? bind(join(directory, 'work'), '/work') : []),
     ...spec.volumes.flatMap(({ name, path }) => ['--mount', `type=volume,source=${name},target=${path}`]),
     ...['--entrypoint', '/.hearth/supervisor', spec.imageId],
+  ];
+}
+
+export interface ShellContainer {
+  readonly name: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly command: readonly string[];
+  readonly isTerminal: boolean;
+}
+
+/** A shell starts below its mount point, so it goes there once more when something is mounted; it reaps what is left to PID 1. */
+const ENTER = 'cd /work && "$@"; exit $?';
+
+/**
+ * Arguments for `docker run` of a container in which somebody looks at the workspace of a job: what the job had, but for the
+ * supervisor and its capability. It waits for the host as a service does. Volumes are there to be read only, because
+ * what is tried out must not reach the jobs that share them.
+ */
+export function shellArgs(parts: ContainerParts, spec: SlotSpec, shell: ShellContainer): readonly string[] {
+  const { name, env, command, isTerminal } = shell;
+  return [
+    ...['--rm', '--interactive', ...(isTerminal ? ['--tty'] : [])],
+    ...['--name', name, '--label', parts.label, '--no-healthcheck'],
+    ...['--user', '0:0', '--workdir', '/work', '--hostname', 'hearth'],
+    ...sandboxArgs({ memoryBytes: spec.memoryBytes }),
+    ...fileArgs(spec),
+    ...bind(parts.supervisor, '/.hearth/supervisor', 'readonly'),
+    ...spec.volumes.flatMap(({ name: volume, path }) => [
+      '--mount',
+      `type=volume,source=${volume},target=${path},readonly`,
+    ]),
+    ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    ...['--entrypoint', '/.hearth/supervisor', spec.imageId, 'hold', 'sh', '-c', ENTER, 'hearth', ...command],
   ];
 }
 

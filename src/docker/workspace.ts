@@ -1,5 +1,5 @@
 /** Workspaces: what a job sees at /work. Two strategies with one behaviour; which one this host can do is probed once. */
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { failed, success, type Result } from '../core/result.ts';
@@ -29,8 +29,13 @@ export interface Workspaces {
   find(slot: Slot, patterns: readonly string[]): Promise<Result<readonly string[], WorkspaceTrouble>>;
   /** `hashFiles()` of the slot's workspace as it is now. */
   hashFiles(slot: Slot, patterns: readonly string[]): Promise<string>;
-  /** Takes the view away and frees its scratch; may be repeated. A workspace that something still holds condemns the slot. */
-  unmount(slot: Slot, n: number): Promise<Result<void, WorkspaceTrouble>>;
+  /** The folder with what the job itself changed (`u`) and the names of the layers below; undefined for a copy. */
+  scratchOf(slot: Slot, n: number): string | undefined;
+  /**
+   * Takes the view away and frees its scratch, or moves it to `keepAt`; may be repeated. A workspace that something still
+   * holds condemns the slot. One that cannot be moved is freed as well, and said to have failed.
+   */
+  unmount(slot: Slot, n: number, keepAt?: string): Promise<Result<void, WorkspaceTrouble>>;
   /** Frees the scratch of a slot whose container is gone. May be repeated. */
   discard(slotId: string): Promise<void>;
   /** Frees the scratch of every slot but these. Call at start. */
@@ -41,6 +46,9 @@ export interface WorkspaceTrouble {
   readonly kind: 'disk' | 'held' | 'bad-path' | 'failed';
   readonly message: string;
 }
+
+/** In the scratch folder: the layers of the workspace as JSON, topmost first. */
+export const LOWERS = 'lowers.json';
 
 const EBUSY = 16;
 const EINVAL = 22;
@@ -82,6 +90,7 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
         await mkdir(folder, { mode: 0o700 });
         await mkdir(upper, { mode: 0o755 });
         await mkdir(work, { mode: 0o700 });
+        await writeFile(join(folder, LOWERS), JSON.stringify(lowers));
       } catch (error) {
         return failed(describe(error));
       }
@@ -97,15 +106,17 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
     capture: (slot, _n, paths, target) => copyOut(insideOf(slot), paths, target),
     find: (slot, patterns) => find(insideOf(slot), patterns),
     hashFiles: (slot, patterns) => hashFiles(insideOf(slot), patterns),
-    async unmount(slot, n) {
+    scratchOf: folderOf,
+    async unmount(slot, n, keepAt) {
       const gone = await helper.unmount(slot.record.process);
       // EINVAL: nothing is mounted there, as after a process that died right after unmounting.
       if (!gone.ok && gone.problem.errno !== EINVAL) {
         const kind = gone.problem.errno === EBUSY ? 'held' : 'failed';
         return failed({ kind, message: `the workspace could not be unmounted: ${gone.problem.message}` });
       }
+      const fault = keepAt === undefined ? undefined : await moveAway(folderOf(slot, n), keepAt);
       await rm(folderOf(slot, n), { recursive: true, force: true });
-      return success(undefined);
+      return fault === undefined ? success(undefined) : failed(fault);
     },
     async discard(slotId) {
       await removeScratch((name) => name.startsWith(`${slotId}.`));
@@ -114,6 +125,17 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
       await removeScratch((name) => !slotIds.has(name.split('.')[0] ?? ''));
     },
   };
+}
+
+/** One step, so that a crash leaves it in one place or the other. */
+async function moveAway(folder: string, to: string): Promise<WorkspaceTrouble | undefined> {
+  try {
+    await rename(folder, to);
+    return undefined;
+  } catch (error) {
+    const { kind, message } = describe(error);
+    return { kind, message: `the workspace could not be kept: ${message}` };
+  }
 }
 
 /** The merged view, which exists only in the container's own mounts. */
@@ -137,6 +159,7 @@ function copies(reason: string): Workspaces {
     capture: (slot, _n, paths, target) => copyOut(folderOf(slot), paths, target),
     find: (slot, patterns) => find(folderOf(slot), patterns),
     hashFiles: (slot, patterns) => hashFiles(folderOf(slot), patterns),
+    scratchOf: () => undefined,
     async unmount(slot) {
       await empty(folderOf(slot));
       return success(undefined);

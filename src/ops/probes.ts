@@ -57,6 +57,10 @@ export function createProbes(options: ProbeOptions): readonly Probe[] {
       const pools = counts.workers.map(({ details }) => details['pool']).filter((pool) => pool !== undefined);
       return finding('ok', pools.length === 0 ? 'none yet' : JSON.stringify(pools));
     }),
+    counted('kept', (counts) => {
+      const kept = counts.workers.map(({ details }) => details['kept']).filter((one) => one !== undefined);
+      return finding('ok', kept.length === 0 ? 'none yet' : JSON.stringify(kept));
+    }),
     {
       name: 'disk',
       async check() {

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMasker } from '../../src/core/mask.ts';
+import type { KeptLimits } from '../../src/core/kept.ts';
 import { needlesOf } from '../../src/core/needles.ts';
 import type { CacheSpec, JobSpec } from '../../src/core/pipeline.ts';
 import type { Claim, Finish } from '../../src/core/ports.ts';
@@ -48,7 +49,10 @@ export interface ExecutorRig extends AsyncDisposable {
   restart(claims: readonly Claim[], egress?: EgressWish): Promise<void>;
 }
 
-export async function openExecutorRig(wish: EgressWish = { mode: 'restricted', allow: [] }): Promise<ExecutorRig> {
+export async function openExecutorRig(
+  wish: EgressWish = { mode: 'restricted', allow: [] },
+  kept: KeptLimits = { bytes: 0, ms: 0 },
+): Promise<ExecutorRig> {
   const data = await mkdtemp(join(tmpdir(), 'hearth-rig-'));
   const remote = await makeGitRemote();
   const errors: unknown[] = [];
@@ -62,7 +66,7 @@ export async function openExecutorRig(wish: EgressWish = { mode: 'restricted', a
       ...{ dataDirectory: data, git, logs: openJobLogs(data), clock: systemClock, random: systemRandom },
       masker: (texts) => createMasker([RIG_SECRET, ...texts].flatMap(needlesOf)),
       secrets: givenSecrets({ TOKEN: RIG_TOKEN }, openVault(Buffer.alloc(32, 1))),
-      ...{ logBytes: 1024 ** 2, slots: 2, isRoot: true, egress, onError: (error: unknown) => errors.push(error) },
+      ...{ logBytes: 1024 ** 2, kept, slots: 2, isRoot: true, egress, onError: (error: unknown) => errors.push(error) },
     });
   let next = 1;
   const rig: ExecutorRig = {
