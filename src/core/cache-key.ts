@@ -4,6 +4,7 @@
  */
 import { normalPath } from './pipeline-paths.ts';
 import type { TrustClass } from './run.ts';
+import { rightsOf } from './trust.ts';
 
 /** Lower-case hex SHA-256 of a text in UTF-8. */
 export type Sha256 = (text: string) => string;
@@ -49,8 +50,12 @@ export interface VolumeInputs {
   readonly cache: string;
 }
 
-/** Name of a Docker volume: no text from outside stands in it, and a class never sees another's. */
-export function volumeName(inputs: VolumeInputs, sha256: Sha256): string {
+/**
+ * Name of a Docker volume: no text from outside stands in it, and a class never sees another's. null for the code of a
+ * fork, which shares no volume: a fresh one ends with its container.
+ */
+export function volumeName(inputs: VolumeInputs, sha256: Sha256): string | null {
+  if (!rightsOf(inputs.trust).sharesVolumes) return null;
   return `hearth-${sha256(JSON.stringify(['volume', inputs.repoId, inputs.trust, inputs.cache])).slice(0, 40)}`;
 }
 

@@ -13,6 +13,7 @@ import { startsInOrder, type OrderParts, type ReadyRun } from './order.ts';
 import { error, lets, type Outcome } from './outcome.ts';
 import { unreachable } from './result.ts';
 import type { Run, RunContext } from './run.ts';
+import { rightsOf } from './trust.ts';
 
 /** All unfinished runs with all their jobs, and all workers, read in one transaction. */
 export interface Snapshot {
@@ -127,7 +128,7 @@ function decideJob(of: JobInRun, claim: () => JobDecision | undefined): JobDecis
       return run.ending ? { action: 'finish', outcome: run.ending } : settleNeeds(of);
     case 'queued':
       if (run.ending) return { action: 'finish', outcome: run.ending };
-      return run.trust === 'T4' || isTooEarly(job, now) ? undefined : claim();
+      return !rightsOf(run.trust).runs || isTooEarly(job, now) ? undefined : claim();
     case 'running':
       return job.leaseUntil !== null && job.leaseUntil < now
         ? { action: 'finish', outcome: error('lost_worker', 'the worker stopped answering while it ran this job') }

@@ -1,6 +1,7 @@
 /** Which secrets a job gets. Decided from what the server knows of the run, never from names in a payload. */
 import { fullName, type Run, type TrustClass } from './run.ts';
 import type { SecretUse } from './secret-uses.ts';
+import { rightsOf } from './trust.ts';
 
 /** A secret of a repository, without its text. */
 export interface SecretGrant {
@@ -51,7 +52,7 @@ function problemOf(
   grants: readonly SecretGrant[],
   { repo, trust, eventName }: Pick<Run, 'repo' | 'trust' | 'eventName'>,
 ): string | undefined {
-  if (trust === 'T3' || trust === 'T4')
+  if (!rightsOf(trust).secrets)
     return `pull requests of forks get no secrets; leave the job out with "if", ${OR_OPTIONAL.replace('NAME', name)}`;
   const grant = grants.find((one) => one.name === name);
   if (grant === undefined) {

@@ -2,9 +2,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from '../core/job.ts';
+import { layerAccess, PRIVATE } from '../core/layer-access.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { StepSpec } from '../core/pipeline.ts';
 import type { Claim, Clock, ExecutionSignals } from '../core/ports.ts';
+import { rightsOf } from '../core/trust.ts';
 import { Ended } from './ended.ts';
 import { jobSteps } from './job-steps.ts';
 import type { HeldLayer, Layers } from './layers.ts';
@@ -45,12 +47,13 @@ export async function holdLayers(
   const held: HeldLayer[] = [];
   try {
     for (const wanted of prepared.wanted) {
-      const id = { repoId: claim.run.repo.id, trust: claim.run.trust, key: wanted.key };
-      const layer = await parts.layers.acquire(
-        id,
-        (target) => build(parts, claim, prepared, wanted, signals, say, target),
-        (underWay) => unlessStopped(underWay, signals, claim.job.spec.timeoutMs, () => undefined),
-      );
+      const layer =
+        (await findLayer(parts.layers, claim, wanted.key)) ??
+        (await parts.layers.acquire(
+          { repoId: claim.run.repo.id, trust: layerAccess(claim.run.trust, claim.job).writes, key: wanted.key },
+          (target) => build(parts, claim, prepared, wanted, signals, say, target),
+          (underWay) => unlessStopped(underWay, signals, claim.job.spec.timeoutMs, () => undefined),
+        ));
       say(`cache ${wanted.name}: ${layer.hit ? 'hit' : 'built'} ${wanted.key.slice(0, 12)}\n`);
       held.unshift(layer);
     }
@@ -59,6 +62,29 @@ export async function holdLayers(
     for (const layer of held) layer.release();
     throw cause;
   }
+}
+
+/** What a class that is trusted more has built already is only read. */
+async function findLayer(layers: Layers, { run, job }: Claim, key: string): Promise<HeldLayer | undefined> {
+  const { reads, writes } = layerAccess(run.trust, job);
+  for (const trust of reads.filter((one) => one !== writes)) {
+    const layer = await layers.find({ repoId: run.repo.id, trust, key });
+    if (layer !== undefined) return layer;
+  }
+  return undefined;
+}
+
+/** Nobody but this attempt has read its private layers, so they end with it. May be repeated. */
+export async function dropPrivateLayers(layers: Layers, { run, job }: Pick<Claim, 'run' | 'job'>): Promise<void> {
+  const { writes, isPrivate } = layerAccess(run.trust, job);
+  if (isPrivate) await layers.drop(run.repo.id, writes);
+}
+
+/** The same for attempts that ended while no process was there to see it. */
+export async function sweepPrivateLayers(layers: Layers, claims: readonly Claim[]): Promise<void> {
+  const used = new Set(claims.map(({ run, job }) => layerAccess(run.trust, job).writes));
+  for (const { repoId, trust } of await layers.classes())
+    if (trust.startsWith(PRIVATE) && !used.has(trust)) await layers.drop(repoId, trust);
 }
 
 async function build(
@@ -98,7 +124,7 @@ async function build(
         ),
       );
     }
-    reusable = (await parts.workspaces.unmount(slot, n)).ok && claim.run.trust === 'T1';
+    reusable = (await parts.workspaces.unmount(slot, n)).ok && rightsOf(claim.run.trust).keepsSlots;
   } finally {
     if (reusable) {
       // The raw output is not masked, so it may not stay.

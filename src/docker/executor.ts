@@ -9,6 +9,7 @@ import type { JobSecrets } from '../core/secrets-port.ts';
 import type { Egress } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { keepArtifacts } from './artifacts.ts';
+import { dropPrivateLayers, sweepPrivateLayers } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
 import { hider, hideReport, withOutputs } from './hide.ts';
 import { NOT_KEPT, type Kept } from './kept.ts';
@@ -20,6 +21,7 @@ import { entry, wasKilled, withFault } from './limited-job.ts';
 import { place, type Placement } from './placement.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
+import { rightsOf } from '../core/trust.ts';
 import type { Services } from './services.ts';
 import { sweepShells } from './shell.ts';
 import type { Sidecars } from './sidecars.ts';
@@ -207,10 +209,15 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   /**
-   * A slot of the highest class goes back warm; any other is used once and replaced by a fresh one. The slot is idle
+   * A slot of the highest class goes back warm; any other is used once and replaced by one that is started in advance. The slot is idle
    * again when the call returns, so that the job that is claimed next finds it.
    */
   async function release(claim: Claim): Promise<void> {
+    await leaveSlot(claim);
+    await dropPrivateLayers(parts.layers, claim);
+  }
+
+  async function leaveSlot(claim: Claim): Promise<void> {
     const placement = placements.get(claim.job.id);
     placements.delete(claim.job.id);
     const ticketOnly = recovered.get(keyOf(claim.job));
@@ -225,7 +232,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     const { slot, ticket, held } = placement;
     for (const layer of held) layer.release();
     if (ticket.limits !== undefined) await removeLimits(ticket.limits);
-    if (slot.isAlive() && slot.record.spec.trust === 'T1' && !hasServices) {
+    if (slot.isAlive() && rightsOf(claim.run.trust).keepsSlots && !hasServices) {
       parts.slots.giveBack(slot);
       return removeTicket(parts.slotsRoot, ticket);
     }
@@ -254,6 +261,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     }
     await parts.checkouts.sweep();
     await parts.layers.sweep();
+    await sweepPrivateLayers(parts.layers, claims);
     await parts.artifacts.sweep();
     await parts.kept.prune();
     await sweepShells(parts.shellsRoot, parts.engine);

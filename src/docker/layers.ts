@@ -21,6 +21,12 @@ export interface Layers {
   ): Promise<HeldLayer>;
   /** Removes a layer that nobody holds; false while somebody does. May be repeated. */
   remove(id: LayerId): Promise<boolean>;
+  /** A layer that is there already, held like one from `acquire`; undefined when it is not. Builds nothing. */
+  find(id: LayerId): Promise<HeldLayer | undefined>;
+  /** Removes all layers of a class that nobody uses any more. May be repeated. */
+  drop(repoId: number, trust: string): Promise<void>;
+  /** Every class of every repository that has layers, as `drop` takes them. */
+  classes(): Promise<readonly Pick<LayerId, 'repoId' | 'trust'>[]>;
   /** Removes what a killed process left half built. Call before the first `acquire`. */
   sweep(): Promise<void>;
 }
@@ -65,17 +71,32 @@ export function openLayers(
     };
   }
 
+  async function findAt(path: string): Promise<HeldLayer | undefined> {
+    if (!(await exists(path))) return undefined;
+    // The access time orders eviction; a layer that is evicted in this instant is simply built again.
+    await utimes(path, new Date(), new Date());
+    return hold(path, true);
+  }
+
   return {
+    find: ({ repoId, trust, key }) => findAt(join(root, String(repoId), trust, key)),
+    async drop(repoId, trust) {
+      await rm(join(root, String(repoId), trust), { recursive: true, force: true });
+    },
+    async classes() {
+      const found: Pick<LayerId, 'repoId' | 'trust'>[] = [];
+      for (const repo of await names(root)) {
+        for (const trust of await names(join(root, repo))) found.push({ repoId: Number(repo), trust });
+      }
+      return found;
+    },
     async acquire(id, build, wait = (underWay) => underWay) {
       const path = join(root, String(id.repoId), id.trust, id.key);
       for (;;) {
         const underWay = building.get(path);
         if (underWay === undefined) {
-          if (await exists(path)) {
-            // The access time orders eviction; a layer that is evicted in this instant is simply built again.
-            await utimes(path, new Date(), new Date());
-            return hold(path, true);
-          }
+          const known = await findAt(path);
+          if (known !== undefined) return known;
           if (building.has(path)) continue;
           const work = buildLayer(path, build, durability === 'durable').finally(() => building.delete(path));
           building.set(path, work);

@@ -62,7 +62,7 @@ export async function prepare(
   }
   const caches = claim.job.spec.caches.map((name) => ({ name, cache: context.caches[name] }));
   const wanted: WantedLayer[] = [];
-  const volumes: { name: string; path: string }[] = [];
+  const volumes: { name: string | null; path: string }[] = [];
   for (const { name, cache } of caches) {
     if (cache === undefined)
       return release(failed(error('config', `there is no cache ${name}; define it under \`cache:\``)));

@@ -10,7 +10,8 @@ export interface SlotSpec {
   readonly imageEnv: readonly string[];
   readonly shmBytes: number;
   readonly memoryBytes: number | null;
-  readonly volumes: readonly { readonly name: string; readonly path: string }[];
+  /** null = a fresh one that ends with the container. */
+  readonly volumes: readonly { readonly name: string | null; readonly path: string }[];
   /** Workspaces are folders of the host, copied in and out, because overlays are not possible here. */
   readonly copies: boolean;
   /** Nothing can be written but the workspace, volumes and temporary folders. */
@@ -60,7 +61,10 @@ export function slotArgs(parts: ContainerParts, id: string, directory: string, s
     ...bind(directory, '/.hearth/control'),
     ...bind(parts.supervisor, '/.hearth/supervisor', 'readonly'),
     ...(spec.copies ? bind(join(directory, 'work'), '/work') : []),
-    ...spec.volumes.flatMap(({ name, path }) => ['--mount', `type=volume,source=${name},target=${path}`]),
+    ...spec.volumes.flatMap(({ name, path }) => [
+      '--mount',
+      `type=volume,${name === null ? '' : `source=${name},`}target=${path}`,
+    ]),
     ...['--entrypoint', '/.hearth/supervisor', spec.imageId],
   ];
 }

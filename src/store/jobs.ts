@@ -6,6 +6,7 @@ import type { Outcome } from '../core/outcome.ts';
 import type { Claim, Finish } from '../core/ports.ts';
 import { unreachable } from '../core/result.ts';
 import type { Decision } from '../core/schedule.ts';
+import { rightsOf } from '../core/trust.ts';
 import { recordDuration } from './durations.ts';
 import { endAttempt, endJob, endRun, moveJob } from './moves.ts';
 import { contextOf, jobOf, outcomeOf, runOf } from './rows.ts';
@@ -64,7 +65,7 @@ async function stopJob(db: Db, job: JobRow, outcome: Outcome): Promise<boolean> 
 
 async function claimJob(db: Db, job: JobRow, claim: Decision & { action: 'claim' }, now: Date): Promise<boolean> {
   const run = await db.selectFrom('runs').select('trust').where('id', '=', job.run_id).executeTakeFirstOrThrow();
-  if (run.trust === 'T4') throw new Error(`Internal error: job ${job.id} belongs to a run that nobody approved`);
+  if (!rightsOf(run.trust).runs) throw new Error(`Internal error: job ${job.id} belongs to a run that nobody approved`);
   return moveJob(db, job, 'running', {
     attempt: job.attempt + 1,
     worker: claim.worker,

@@ -66,10 +66,14 @@ describe('volumeName', () => {
     const names = [
       volumeName({ repoId: 1, trust: 'T1', cache: 'x' }, sha256),
       volumeName({ repoId: 2, trust: 'T1', cache: 'x' }, sha256),
-      volumeName({ repoId: 1, trust: 'T3', cache: 'x' }, sha256),
+      volumeName({ repoId: 1, trust: 'T2', cache: 'x' }, sha256),
       volumeName({ repoId: 1, trust: 'T1', cache: 'y' }, sha256),
     ];
     expect(new Set(names).size).toBe(4);
     for (const name of names) expect(name).toMatch(/^hearth-[0-9a-f]{40}$/);
+  });
+
+  it("is none for a fork's code, which shares no volume", () => {
+    expect(volumeName({ repoId: 1, trust: 'T3', cache: 'x' }, sha256)).toBeNull();
   });
 });

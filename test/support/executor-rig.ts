@@ -7,7 +7,7 @@ import type { KeptLimits } from '../../src/core/kept.ts';
 import { needlesOf } from '../../src/core/needles.ts';
 import type { CacheSpec, JobSpec } from '../../src/core/pipeline.ts';
 import type { Claim, Finish } from '../../src/core/ports.ts';
-import type { RunContext, TrustClass } from '../../src/core/run.ts';
+import type { Run, RunContext, TrustClass } from '../../src/core/run.ts';
 import type { EgressWish } from '../../src/docker/egress.ts';
 import { openExecutor, removeSlotsOf, type OpenExecutor } from '../../src/docker/open-executor.ts';
 import { openGit } from '../../src/git/open-git.ts';
@@ -29,6 +29,7 @@ export interface Wish {
   readonly caches?: Readonly<Record<string, CacheSpec>>;
   readonly sidecar?: RunContext['sidecar'];
   readonly trust?: TrustClass;
+  readonly run?: Partial<Run>;
 }
 
 export interface Execution {
@@ -41,6 +42,8 @@ export interface ExecutorRig extends AsyncDisposable {
   readonly errors: unknown[];
   open: OpenExecutor;
   claim(script: string | readonly string[], wish?: Wish): Claim;
+  /** A commit of these files on top of the one before, which a job may be claimed at. */
+  commit(files: Readonly<Record<string, string | null>>): Promise<string>;
   execute(claim: Claim, stop?: AbortSignal): Promise<Execution>;
   /** Begins the job and resolves when its log holds the text; `leave` lets go of it as a process does that ends. */
   begin(claim: Claim, text: string): Promise<{ leave(): Promise<void> }>;
@@ -58,9 +61,13 @@ export async function openExecutorRig(
   const errors: unknown[] = [];
   const environment = { PATH: process.env['PATH'] };
   const git = openGit({ directory: join(data, 'git'), cloneUrl: remote.cloneUrl, environment });
-  const sha = await remote.commit({ 'hello.txt': 'hello\n', 'deps.lock': 'one\n' });
-  const fetched = await git.fetch({ repo: makeRun().repo, sha, ref: 'refs/heads/main' });
-  if (!fetched.ok) throw new Error(fetched.problem.message);
+  const commit = async (files: Readonly<Record<string, string | null>>): Promise<string> => {
+    const made = await remote.commit(files);
+    const fetched = await git.fetch({ repo: makeRun().repo, sha: made, ref: 'refs/heads/main' });
+    if (!fetched.ok) throw new Error(fetched.problem.message);
+    return made;
+  };
+  const sha = await commit({ 'hello.txt': 'hello\n', 'deps.lock': 'one\n' });
   const start = (egress: EgressWish): Promise<OpenExecutor> =>
     openExecutor({
       ...{ dataDirectory: data, git, logs: openJobLogs(data), clock: systemClock, random: systemRandom },
@@ -73,14 +80,15 @@ export async function openExecutorRig(
     data,
     errors,
     open: await start(wish),
-    claim(script, { spec = {}, caches = {}, sidecar, trust = 'T1' } = {}) {
+    commit,
+    claim(script, { spec = {}, caches = {}, sidecar, trust = 'T1', run = {} } = {}) {
       const id = next++;
       const scripts = typeof script === 'string' ? [script] : script;
       const steps = scripts.map((run, index) => makeStep(run, { name: `step ${index + 1}` }));
       const full = makeSpec('build', { steps, caches: Object.keys(caches), ...spec });
       const timings = { queuedAt: new Date(), claimedAt: new Date(), startedAt: null, finishedAt: null };
       return {
-        run: makeRun({ id, sha, trust }),
+        run: makeRun({ id, sha, trust, ...run }),
         job: makeJob('build', { id, runId: id, spec: full, state: 'running', attempt: 1, timings }),
         context: makeContext({
           sidecar: sidecar ?? { kind: 'image', image: TEST_IMAGE, shmBytes: 64 * 1024 ** 2 },
