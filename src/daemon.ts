@@ -88,7 +88,7 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
         secrets: await openStoredSecrets(store, () => readVault(config.keyFile)),
         egress: config.egress,
         targetUrl: (status) => links.statusTarget(status),
-        plans: { isAllowed: (repo) => isAllowed(repo, config.repos) },
+        plans: { isAllowed: (repo) => isAllowed(repo, config.repos), people: forge },
       }),
     );
     const { wake } = worker;

@@ -2,11 +2,13 @@
 import PQueue from 'p-queue';
 import type { Intake } from './core/intake.ts';
 import { error, type Outcome } from './core/outcome.ts';
-import type { Clock, Git, GitTrouble, IntakePlan, Store } from './core/ports.ts';
+import type { Clock, ForgeTrouble, Git, GitTrouble, IntakePlan, People, Store } from './core/ports.ts';
 import { failed, success, type Result } from './core/result.ts';
 import { fullName, type Run } from './core/run.ts';
 import { judgeLine } from './core/supersede.ts';
+import { planApproval, type ApprovalIntake } from './planner/approval.ts';
 import { planAsked, type AskedIntake } from './planner/asked.ts';
+import { readConfig, withSource, type FoundConfig } from './planner/config-source.ts';
 import { readPipelines, type FoundPipeline } from './planner/pipelines.ts';
 import { timetableOf } from './planner/timetable.ts';
 import { asksForPaths, asksToSkip } from './core/trigger.ts';
@@ -25,6 +27,8 @@ import {
 export interface PlannerParts {
   readonly store: Store;
   readonly git: Git;
+  /** Who may approve. */
+  readonly people: People;
   readonly clock: Clock;
   /** Runs were made or ended: the scheduler and the reporter should look. */
   readonly onChange: () => void;
@@ -77,7 +81,7 @@ async function planInOrder(parts: PlannerParts, intakes: readonly Intake[], sign
       await parts.store.postponeIntake(intake, waiting.until, waiting.why);
       continue;
     }
-    const step = await planSafely(parts, intake);
+    const step = await planSafely(parts, intake, signal);
     const now = parts.clock.now();
     if ('plan' in step) {
       const runs = await parts.store.applyPlan(intake, step.plan, now);
@@ -95,29 +99,44 @@ async function planInOrder(parts: PlannerParts, intakes: readonly Intake[], sign
         { intake: intake.id, repo: fullName(intake.repo), reason: step.why, retryAt: until, err: step.cause },
         'an event is planned later',
       );
+      // A comment that cannot be judged yet must not hold back what people push.
+      if (intake.kind === 'approval') continue;
       waiting = { until, why: `waits for an earlier event of the repository: ${step.why}` };
     }
   }
 }
 
 /** A bug or a lost system while planning is trouble that may pass, like a lost network. */
-async function planSafely(parts: PlannerParts, intake: Intake): Promise<Step> {
+async function planSafely(parts: PlannerParts, intake: Intake, signal: AbortSignal): Promise<Step> {
   try {
-    return await planIntake(parts, intake);
+    return await planIntake(parts, intake, signal);
   } catch (cause) {
     const why = `planning failed: ${cause instanceof Error ? cause.message : String(cause)}`;
     return retry(parts, intake, why, () => ({ plan: emergencyPlan(intake, why) }), cause);
   }
 }
 
-async function planIntake(parts: PlannerParts, intake: Intake): Promise<Step> {
+async function planIntake(parts: PlannerParts, intake: Intake, signal: AbortSignal): Promise<Step> {
   if (intake.kind === 'head') return planHead(parts, intake);
   if (intake.kind === 'asked') {
     const plan = await planAsked(parts.git, intake, parts.clock.now());
     return plan.ok ? { plan: plan.value } : stepFor(parts, intake, plan.problem);
   }
+  if (intake.kind === 'approval') {
+    const note = await planApproval(parts, intake, signal);
+    return note.ok ? { plan: { runs: [], ends: [], note: note.value } } : notApprovedYet(parts, intake, note.problem);
+  }
   const { live } = await parts.store.lineOfIntake(intake);
   return { plan: planGone(intake, live) };
+}
+
+/** A forge that cannot be asked is no yes; it is asked again when it allows that. */
+function notApprovedYet(parts: PlannerParts, intake: ApprovalIntake, { message, retryAt }: ForgeTrouble): Step {
+  const step = retry(parts, intake, message, (waited) => ({
+    plan: { runs: [], ends: [], note: `Refused: gave up after ${waited}: ${message}` },
+  }));
+  const notBefore = retryAt === undefined ? 0 : retryAt.getTime() - parts.clock.now().getTime();
+  return 'plan' in step ? step : { ...step, retryInMs: Math.max(step.retryInMs, notBefore) };
 }
 
 async function planHead(parts: PlannerParts, intake: HeadIntake): Promise<Step> {
@@ -135,10 +154,15 @@ async function planHead(parts: PlannerParts, intake: HeadIntake): Promise<Step> 
         retryInMs: FIRST_RETRY_MS,
         why: `the forge reports the head ${verdict.newerSha.slice(0, 7)}; asking once more`,
       };
-    return { plan: planStale(intake, await readPipelines(git, repo, sha), verdict.newerSha) };
+    const config = await readConfig(git, intake);
+    if (!config.ok) return stepFor(parts, intake, config.problem);
+    return { plan: withSource(planStale(intake, config.value.found, verdict.newerSha), config.value.source) };
   }
-  const found = await readPipelines(git, repo, sha);
-  const step = await planCommit(parts, intake, found, verdict.ends);
+  const config = await readConfig(git, intake);
+  if (!config.ok) return stepFor(parts, intake, config.problem);
+  const { found, source } = config.value;
+  const step = await planCommit(parts, intake, config.value, verdict.ends);
+  if ('plan' in step && source !== null) return { plan: withSource(step.plan, source) };
   // A push that another one has overtaken on the default branch says nothing about the times that count now.
   const isHead = fetched.value.head === sha && isDefaultBranch(intake);
   return 'plan' in step && isHead ? { plan: { ...step.plan, timetable: timetableOf(found, parts.clock.now()) } } : step;
@@ -147,7 +171,7 @@ async function planHead(parts: PlannerParts, intake: HeadIntake): Promise<Step> 
 async function planCommit(
   parts: PlannerParts,
   intake: HeadIntake,
-  found: readonly FoundPipeline[],
+  { found, sha }: FoundConfig,
   ends: readonly Run[],
 ): Promise<Step> {
   const { git } = parts;
@@ -158,7 +182,7 @@ async function planCommit(
     return { plan: planNewest(intake, found, ends, changed) };
   }
   const expected = await pipelinesOfDefaultBranch(git, intake);
-  return expected.ok ? { plan: planNone(intake, expected.value, ends) } : stepFor(parts, intake, expected.problem);
+  return expected.ok ? { plan: planNone(intake, expected.value, ends, sha) } : stepFor(parts, intake, expected.problem);
 }
 
 function isDefaultBranch({ repo, headRepoId, headRef, defaultBranch }: HeadIntake): boolean {

@@ -55,6 +55,10 @@ export async function startWebSide({
       );
     },
     onCancelled: nudge,
+    onApproved: (approved) => {
+      log.info(approved, 'a commit of a fork was approved');
+      nudge();
+    },
     probes: createProbes({
       store,
       clock,

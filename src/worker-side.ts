@@ -12,6 +12,7 @@ import type {
   JobLogs,
   JobSecrets,
   OutgoingStatus,
+  People,
   Random,
   Store,
   WorkerInfo,
@@ -51,7 +52,7 @@ export interface WorkerSideParts {
   readonly egress: EgressWish;
   readonly targetUrl: (status: OutgoingStatus) => string | null;
   /** Makes runs of intakes and of times that come; null where the caller makes them itself. */
-  readonly plans: { readonly isAllowed: (repo: RepoRef) => boolean } | null;
+  readonly plans: { readonly isAllowed: (repo: RepoRef) => boolean; readonly people: People } | null;
 }
 
 export interface WorkerSide extends AsyncDisposable {
@@ -153,7 +154,8 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
       );
     },
   });
-  const plan = createPlanner({ store, git: parts.git, clock, log, onChange: wake });
+  const planWith = ({ people }: NonNullable<WorkerSideParts['plans']>) =>
+    createPlanner({ store, git: parts.git, people, clock, log, onChange: wake });
   const keepTimes = ({ isAllowed }: NonNullable<WorkerSideParts['plans']>) =>
     createTimetable({ store, clock, isAllowed, onChange: wake, log });
   const asLeader = (tick: (signal: AbortSignal) => Promise<void>) => async (signal: AbortSignal) => {
@@ -169,7 +171,7 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
   const loops = [
     ...(parts.plans === null
       ? []
-      : [loop('planner', asLeader(plan)), loop('timetable', asLeader(keepTimes(parts.plans)))]),
+      : [loop('planner', asLeader(planWith(parts.plans))), loop('timetable', asLeader(keepTimes(parts.plans)))]),
     loop(
       'scheduler',
       asLeader((signal) => scheduleOnce({ store, clock, leaseMs: LEASE_MS, onChange: wake }, signal)),

@@ -113,6 +113,7 @@ async function localApi(config: Config): Promise<Api> {
     isAllowed: (repo) => isAllowed(repo, config.repos),
     onAccepted: wake,
     onCancelled: wake,
+    onApproved: wake,
     probes: [],
     readyNeeds: [],
     sleep: async (ms, signal) => {

@@ -1,5 +1,6 @@
 /** What can be typed: verbs, their arguments and options, and which function each is. docs/cli.md says the same. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { approve } from './approve.ts';
 import { cancel } from './cancel.ts';
 import { doctor } from './doctor.ts';
 import { forPipelines, type VerbContext } from './exit.ts';
@@ -163,6 +164,10 @@ export function createProgram({ version, verb, readInput, isTerminal }: ProgramP
     .command('cancel <run> [job]')
     .description('Stop a run, or one job of it.')
     .action(verb((context, id: string, job: string | undefined) => cancel(id, job, context)));
+  program
+    .command('approve <run> <sha>')
+    .description("Let a fork's pull request run at this commit (all of its 40 hex digits).")
+    .action(verb((context, id: string, sha: string) => approve(id, sha, context)));
 
   program
     .command('rerun <run>')

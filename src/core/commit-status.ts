@@ -2,6 +2,7 @@ import type { Job } from './job.ts';
 import { lets, type Outcome } from './outcome.ts';
 import { NO_PIPELINE } from './pipeline.ts';
 import type { Run } from './run.ts';
+import { shown } from './shown.ts';
 
 /** The four states GitHub knows. */
 export type StatusState = 'pending' | 'success' | 'failure' | 'error';
@@ -22,13 +23,21 @@ export type StatusRank = 0 | 1 | 2 | 3 | 4;
 
 const DESCRIPTION_LIMIT = 140;
 
-export function runStatus(run: Pick<Run, 'pipeline' | 'state' | 'outcome' | 'trust'>): CommitStatus {
+export function runStatus(run: Pick<Run, 'pipeline' | 'state' | 'outcome' | 'trust' | 'config'>): CommitStatus {
   const context = run.pipeline === NO_PIPELINE ? 'hearth' : `hearth/${run.pipeline}`;
   if (run.outcome === null) {
-    const waiting = run.trust === 'T4' ? 'waiting for approval of this commit' : 'queued';
+    const waiting = run.trust === 'T4' ? `waiting for approval of this commit${unusedChanges(run)}` : 'queued';
     return status(context, 'pending', run.state === 'running' ? 'running' : waiting, 2);
   }
   return status(context, finalState(run.outcome, false), describe(run.outcome, false), 0);
+}
+
+/** Whoever approves should know that what the fork wrote there has no effect. */
+function unusedChanges({ config }: Pick<Run, 'config'>): string {
+  const [first, ...others] = config?.ignored ?? [];
+  if (first === undefined) return '';
+  const more = others.length === 0 ? '' : ` and ${others.length} more`;
+  return `; its changes to ${shown(first)}${more} are not used`;
 }
 
 export function jobStatus(

@@ -31,6 +31,14 @@ export type IntakeRequest =
     } & Target)
   /** Somebody, or the clock, asks for runs: which commit they are at is found out when they are planned. */
   | ({ readonly kind: 'asked'; readonly eventName: 'workflow_dispatch' | 'schedule'; readonly asked: Asked } & Target)
+  /** Somebody wants a fork's commit to run; whether that person may say so is asked of the forge when it is planned. */
+  | ({
+      readonly kind: 'approval';
+      readonly eventName: 'pull_request';
+      /** As it was written: a sha, or something else that names no commit. */
+      readonly commit: string;
+      readonly person: { readonly id: number; readonly login: string };
+    } & Target)
   /** The pull request was closed or the branch deleted: its live runs are over. */
   | ({ readonly kind: 'gone'; readonly eventName: EventName; readonly because: string } & Target);
 

@@ -5,7 +5,7 @@
 import type { ArtifactOf } from './artifact.ts';
 import type { JobId, RunId } from './job.ts';
 import type { Result } from './result.ts';
-import type { Run } from './run.ts';
+import type { RepoRef, Run } from './run.ts';
 import type { Claim, OutgoingStatus, Finish } from './store-port.ts';
 
 /** Wall clock and monotonic clock. Durations and deadlines use `monotonicMs`; `now` is for records and for display. */
@@ -55,6 +55,21 @@ export interface Forge {
     targetUrl: string | null,
     signal?: AbortSignal,
   ): Promise<Result<void, ForgeTrouble>>;
+}
+
+/** What the forge knows of people. */
+export interface People {
+  /**
+   * What a person may do in a repository, by login. Asked once for each comment that approves, again after trouble of the
+   * kind 'retry'. The forge looks a login up as it is today, so the caller compares the id with that of the signed payload.
+   */
+  permissionOf(repo: RepoRef, login: string, signal?: AbortSignal): Promise<Result<Permission, ForgeTrouble>>;
+}
+
+export interface Permission {
+  readonly mayWrite: boolean;
+  /** The forge's id of whoever has that login now; null when it did not say. */
+  readonly personId: number | null;
 }
 
 /** `retry` = it may pass, not before `retryAt` when the forge said so; `refused` = it never will. */

@@ -45,10 +45,33 @@ export interface Run {
   readonly outcome: Outcome | null;
   /** Set once the run is to end early; its running jobs are then stopped and take this outcome. First cause wins. */
   readonly ending: Outcome | null;
+  /** Where its pipeline was read; null = at its own sha. */
+  readonly config: ConfigSource | null;
+  /** Who let a fork's commit run; null when nobody had to, or nobody has yet. */
+  readonly approval: Approval | null;
   readonly createdAt: Date;
   readonly finishedAt: Date | null;
   /** The run that this one repeats. */
   readonly rerunOf: RunId | null;
+}
+
+/** That somebody lets a fork's commit run. */
+export interface Approval {
+  /** For people: `an administrator`, or a login with the forge's id of the person. */
+  readonly by: string;
+  readonly at: Date;
+}
+
+/** A fork chooses the code, and never what runs it: pipeline files and what a sidecar is built from lie at the base. */
+export interface ConfigSource {
+  /** The head of the base branch when the run was planned. */
+  readonly sha: string;
+  /** Without prefix. */
+  readonly branch: string;
+  /** Class of that branch. */
+  readonly trust: TrustClass;
+  /** Files that the fork has changed without effect, at most 20. */
+  readonly ignored: readonly string[];
 }
 
 /** A repository is known by the forge's id; the name is for people and URLs and may change. */

@@ -1,4 +1,5 @@
 /** The port to the store: all state, and the words its use-cases are made of. */
+import type { ApprovalVerdict, ApprovalWish } from './approval.ts';
 import type { ArtifactOf, KeptArtifact } from './artifact.ts';
 import type { TestReport } from './junit.ts';
 import type { CommitStatus } from './commit-status.ts';
@@ -8,7 +9,7 @@ import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
 import type { RerunRequest, RerunVerdict } from './rerun.ts';
 import type { Capacity } from './resources.ts';
-import type { RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
+import type { Approval, ConfigSource, RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
 import type { Decision, Snapshot } from './schedule.ts';
 import type { SecretRecord, StoredSecret } from './secret-grants.ts';
 import type { Concurrency, JobSpec } from './pipeline.ts';
@@ -86,6 +87,11 @@ export interface Store {
    * repeated once: of several callers at a time one makes the run and the others are told its number.
    */
   rerun(run: RunId, asked: RerunRequest, at: Date): Promise<RerunVerdict>;
+  /**
+   * Lets the waiting runs of a fork's commit run: all of that sha and pull request, from T4 to T3. Refused for any other
+   * sha than the one named, and while something newer of the pull request is not planned. May be repeated.
+   */
+  approve(wish: ApprovalWish, approval: Approval): Promise<ApprovalVerdict>;
 
   /** Statuses whose desired version was not sent yet, by rank then age. */
   unsentStatuses(now: Date, limit: number): Promise<readonly OutgoingStatus[]>;
@@ -146,6 +152,8 @@ export interface PlannedRun {
   readonly prNumber: number | null;
   readonly eventName: EventName;
   readonly trust: TrustClass;
+  /** See `Run.config`; absent = null. */
+  readonly config?: ConfigSource;
   readonly context: RunContext;
   readonly jobs: readonly { readonly spec: JobSpec; readonly waitsFor: readonly string[] }[];
   /** Set for a run that is over before it began (broken file, stale head, no pipeline); it then has no jobs. */

@@ -43,7 +43,8 @@ export async function prepare(
   say: (text: string) => void,
 ): Promise<Result<Prepared, Outcome>> {
   const { run, context } = claim;
-  const checkout = await openCheckout(parts, claim);
+  const { repo, sha, trust } = run;
+  const checkout = await openCheckout(parts, { repo, sha, trust });
   if (!checkout.ok) return checkout;
   const release = <T>(outcome: Result<T, Outcome>): Result<T, Outcome> => {
     checkout.value.release();
@@ -52,14 +53,8 @@ export async function prepare(
   const container = containerOf(claim);
   if (!container.ok) return release(container);
   const own = container.value;
-  const sidecar = own === null ? context.sidecar : ({ kind: 'image', image: own.image } as const);
-  const request = { sidecar, repo: run.repo, sha: run.sha, trust: run.trust, say };
-  const image = await parts.sidecars.resolve({ ...request, checkout: checkout.value.path });
-  if (!image.ok) {
-    say(`${image.problem}\n`);
-    const which = own === null ? 'the sidecar image' : `container: the image ${own.image}`;
-    return release(failed(error('image', `${which} could not be had: ${lastLine(image.problem)}`)));
-  }
+  const image = await resolveImage(parts, claim, { own, checkout: checkout.value, say });
+  if (!image.ok) return release(image);
   const caches = claim.job.spec.caches.map((name) => ({ name, cache: context.caches[name] }));
   const wanted: WantedLayer[] = [];
   const volumes: { name: string | null; path: string }[] = [];
@@ -101,7 +96,41 @@ function containerOf(claim: Claim): Result<ReturnType<typeof readyContainer>, Ou
   }
 }
 
-async function openCheckout(parts: PreparationParts, { run }: Claim): Promise<Result<HeldLayer, Outcome>> {
+type Commit = Pick<Claim['run'], 'repo' | 'sha' | 'trust'>;
+
+interface ImageWish {
+  readonly own: ReturnType<typeof readyContainer>;
+  readonly checkout: HeldLayer;
+  readonly say: (text: string) => void;
+}
+
+/** What an image is built from lies where the pipeline was read, so a fork's code is never part of a build on the host. */
+async function resolveImage(
+  parts: PreparationParts,
+  { run, context }: Claim,
+  { own, checkout, say }: ImageWish,
+): Promise<Result<ImageInfo, Outcome>> {
+  const { repo, sha, trust, config } = run;
+  const sidecar = own === null ? context.sidecar : ({ kind: 'image', image: own.image } as const);
+  const resolve = async (commit: Commit, files: string): Promise<Result<ImageInfo, Outcome>> => {
+    const image = await parts.sidecars.resolve({ ...commit, sidecar, say, checkout: files });
+    if (image.ok) return image;
+    say(`${image.problem}\n`);
+    const which = own === null ? 'the sidecar image' : `container: the image ${own.image}`;
+    return failed(error('image', `${which} could not be had: ${lastLine(image.problem)}`));
+  };
+  if (config === null || sidecar.kind === 'image') return resolve({ repo, sha, trust }, checkout.path);
+  const base = { repo, sha: config.sha, trust: config.trust };
+  const files = await openCheckout(parts, base);
+  if (!files.ok) return files;
+  try {
+    return await resolve(base, files.value.path);
+  } finally {
+    files.value.release();
+  }
+}
+
+async function openCheckout(parts: PreparationParts, run: Commit): Promise<Result<HeldLayer, Outcome>> {
   const id = { repoId: run.repo.id, trust: run.trust, key: run.sha };
   try {
     return success(

@@ -4,7 +4,8 @@ import { retry } from '@octokit/plugin-retry';
 import { throttling } from '@octokit/plugin-throttling';
 import { RequestError } from '@octokit/request-error';
 import { Octokit } from '@octokit/rest';
-import type { Clock, Forge, ForgeTrouble, OutgoingStatus } from '../core/ports.ts';
+import { z } from 'zod';
+import type { Clock, Forge, ForgeTrouble, OutgoingStatus, People, Permission } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { fullName, type RepoRef } from '../core/run.ts';
 import type { Secret } from '../core/secret.ts';
@@ -30,7 +31,7 @@ export interface GithubOptions {
 const TIMEOUT_MS = 15_000;
 const ThrottledOctokit = Octokit.plugin(throttling, retry);
 
-export interface GithubForge extends Forge {
+export interface GithubForge extends Forge, People {
   /** A token that may read this repository now, for git; undefined without a credential. Rejects when GitHub gives none. */
   readToken(repo: RepoRef): Promise<string | undefined>;
 }
@@ -39,10 +40,14 @@ export interface GithubForge extends Forge {
 export function createGithubForge(options: GithubOptions): GithubForge {
   const { credential, clock, timeoutMs = TIMEOUT_MS } = options;
   if (credential === null) {
-    const message =
-      'No GitHub credential; set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, to send statuses.';
+    const unconfigured = (purpose: string) =>
+      failed({
+        kind: 'unconfigured',
+        message: `No GitHub credential; set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, to ${purpose}.`,
+      } as const);
     return {
-      setStatus: () => Promise.resolve(failed({ kind: 'unconfigured', message })),
+      setStatus: () => Promise.resolve(unconfigured('send statuses')),
+      permissionOf: () => Promise.resolve(unconfigured('ask who may approve')),
       readToken: () => Promise.resolve(undefined),
     };
   }
@@ -76,26 +81,70 @@ export function createGithubForge(options: GithubOptions): GithubForge {
         });
   }
 
+  /** One attempt with a token that is good for the repository, and a second one when the token was stale. */
+  async function attempt<T>(
+    repo: RepoRef,
+    stop: AbortSignal | undefined,
+    call: (token: string, signal: AbortSignal) => Promise<Result<T, ForgeTrouble>>,
+  ): Promise<Result<T, ForgeTrouble>> {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = stop === undefined ? timeout : AbortSignal.any([stop, timeout]);
+    try {
+      const token = await tokens.get(repo);
+      try {
+        return await call(token, signal);
+      } catch (error) {
+        // An installation's token may have been revoked before its hour was over.
+        if (!(error instanceof RequestError) || error.status !== 401 || !tokens.renewable) throw error;
+        tokens.forget(repo);
+        return await call(await tokens.get(repo), signal);
+      }
+    } catch (error) {
+      return failed(explain(error, clock.now(), repo));
+    }
+  }
+
+  async function askPermission(
+    repo: RepoRef,
+    login: string,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<Result<Permission, ForgeTrouble>> {
+    const { data } = await octokit.rest.repos.getCollaboratorPermissionLevel({
+      owner: repo.owner,
+      repo: repo.name,
+      username: login,
+      headers: { authorization: `token ${token}` },
+      request: { retries: 0, signal },
+    });
+    return readPermission(data);
+  }
+
   return {
     readToken: (repo) => tokens.get(repo),
-    async setStatus(status, targetUrl, stop) {
-      const timeout = AbortSignal.timeout(timeoutMs);
-      const signal = stop === undefined ? timeout : AbortSignal.any([stop, timeout]);
-      try {
-        const token = await tokens.get(status.repo);
-        try {
-          return await send(status, targetUrl, token, signal);
-        } catch (error) {
-          // An installation's token may have been revoked before its hour was over.
-          if (!(error instanceof RequestError) || error.status !== 401 || !tokens.renewable) throw error;
-          tokens.forget(status.repo);
-          return await send(status, targetUrl, await tokens.get(status.repo), signal);
-        }
-      } catch (error) {
-        return failed(explain(error, clock.now(), status.repo));
-      }
-    },
+    permissionOf: (repo, login, stop) =>
+      attempt(repo, stop, (token, signal) => askPermission(repo, login, token, signal)),
+    setStatus: (status, targetUrl, stop) =>
+      attempt(status.repo, stop, (token, signal) => send(status, targetUrl, token, signal)),
   };
+}
+
+const permissionAnswer = z.object({
+  permission: z.string(),
+  user: z.object({ id: z.int().positive(), type: z.string() }).nullish(),
+});
+
+/** `permission` is what GitHub makes of any role: maintain counts as write, triage as read. */
+function readPermission(data: unknown): Result<Permission, ForgeTrouble> {
+  const answer = permissionAnswer.safeParse(data);
+  if (!answer.success)
+    return failed({ kind: 'retry', message: "GitHub's answer does not tell a permission; something else answered" });
+  const { permission, user } = answer.data;
+  const isPerson = user?.type === 'User';
+  return success({
+    mayWrite: isPerson && (permission === 'admin' || permission === 'write'),
+    personId: user?.id ?? null,
+  });
 }
 
 function createOctokit({ apiUrl, onWarning }: GithubOptions): Octokit {

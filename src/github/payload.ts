@@ -3,6 +3,7 @@
  * from repository ids only: never from names, labels or commit authors.
  */
 import { z } from 'zod';
+import { approvalIn } from '../core/approval.ts';
 import { eventContext } from '../core/event.ts';
 import type { IntakeRequest, Target } from '../core/intake.ts';
 import { headTypes, otherTypes } from '../core/pull-request-types.ts';
@@ -45,6 +46,12 @@ function readEvent(event: string, payload: unknown): Result<EventReading, string
       );
     case 'merge_group':
       return read(mergeGroup, payload, readMergeGroup);
+    case 'issue_comment':
+      return read(commentAction, payload, ({ action, repository }) =>
+        action === 'created'
+          ? read(comment, payload, readComment)
+          : success(ignored(repository, `a comment that was ${action} asks for nothing`)),
+      );
     case 'delete':
       return read(deletion, payload, readDeletion);
     default:
@@ -167,6 +174,40 @@ function readMergeGroup(payload: z.output<typeof mergeGroup>): Result<EventReadi
   if (payload.action === 'destroyed')
     return success(asking({ kind: 'gone', eventName, because: 'the merge group is gone', ...target }));
   return success(ignored(target.repo, `merge_group action ${payload.action} changes no head`));
+}
+
+const commentAction = z.object({ action: z.string().max(100), repository });
+
+const comment = z.object({
+  issue: z.object({ number: id, pull_request: z.object({}).nullish() }),
+  comment: z.object({ body: z.string(), user: z.object({ id }).nullish() }),
+  repository: withDefaultBranch,
+  sender: z.object({ id, login: z.string().max(200), type: z.string().max(100) }),
+});
+const LOGIN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
+
+/** `author_association` is not looked at: it says what a person was to the repository, not what that person may do. */
+function readComment({
+  issue,
+  comment: { body, user },
+  repository: { repo, defaultBranch },
+  sender,
+}: z.output<typeof comment>): Result<EventReading, string> {
+  const commit = approvalIn(body);
+  if (commit === undefined) return success(ignored(repo, 'the comment is no command'));
+  if (issue.pull_request === undefined || issue.pull_request === null)
+    return success(ignored(repo, 'only pull requests are approved'));
+  if (sender.id !== user?.id || sender.type !== 'User' || !LOGIN.test(sender.login))
+    return success(ignored(repo, 'only the person who wrote a comment approves with it'));
+  const prNumber = issue.number;
+  const person = { id: sender.id, login: sender.login };
+  return success(
+    asking({
+      ...{ kind: 'approval', eventName: 'pull_request', commit, person, repo, prNumber, defaultBranch },
+      // A comment tells neither head nor base; the runs that wait know them.
+      ...{ headRef: `refs/pull/${prNumber}/head`, headRepoId: null, baseRef: null, actor: sender.login },
+    }),
+  );
 }
 
 const deletion = z.object({

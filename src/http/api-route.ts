@@ -5,13 +5,16 @@ import { cancelledBy } from '../core/outcome.ts';
 import type { RunFilter, Store } from '../core/ports.ts';
 import type { Access } from './access.ts';
 import { intakeJson, runDetailsJson, runJson } from './api-shapes.ts';
+import { createApprove, type ApproveParts } from './approve-route.ts';
 import { createDispatch, type DispatchParts } from './dispatch-route.ts';
 import type { Links } from './links.ts';
 import { createRerun } from './rerun-route.ts';
 import { createRouter, route, runIdOf, sendError, sendNotFound } from './reply.ts';
 
-export interface ApiParts extends DispatchParts {
-  readonly store: Pick<Store, 'findRun' | 'resultsOf' | 'listRuns' | 'cancel' | 'rerun'> & DispatchParts['store'];
+export interface ApiParts extends DispatchParts, Pick<ApproveParts, 'onApproved'> {
+  readonly store: Pick<Store, 'findRun' | 'resultsOf' | 'listRuns' | 'cancel' | 'rerun'> &
+    DispatchParts['store'] &
+    ApproveParts['store'];
   readonly access: Access;
   readonly links: Pick<Links, 'jobLog' | 'artifact'>;
   /** Something was cancelled or is to run again: scheduler and reporter should look. */
@@ -113,6 +116,7 @@ export function apiRouter(parts: ApiParts): Router {
   const router = createRouter();
   const dispatch = createDispatch(parts);
   const rerun = createRerun(parts);
+  const approve = createApprove(parts);
   route(router, '/api/v1/runs', {
     get: list,
     post: (request, response) => asAdmin(request, response, dispatch),
@@ -121,6 +125,7 @@ export function apiRouter(parts: ApiParts): Router {
   route(router, '/api/v1/runs/:id', { get: show });
   route(router, '/api/v1/runs/:id/cancel', { post: (request, response) => asAdmin(request, response, cancel) });
   route(router, '/api/v1/runs/:id/rerun', { post: (request, response) => asAdmin(request, response, rerun) });
+  route(router, '/api/v1/runs/:id/approve', { post: (request, response) => asAdmin(request, response, approve) });
   route(router, '/api/v1/runs/:id/jobs/:job/cancel', {
     post: (request, response) => asAdmin(request, response, cancel),
   });

@@ -4,7 +4,7 @@ import type { Job } from '../core/job.ts';
 import type { TestReport } from '../core/junit.ts';
 import type { RunResults, RunWithJobs } from '../core/ports.ts';
 import type { Evidence, Outcome } from '../core/outcome.ts';
-import { fullName, type Run } from '../core/run.ts';
+import { fullName, type ConfigSource, type Run } from '../core/run.ts';
 import type { Links } from './links.ts';
 
 export interface RunJson {
@@ -19,6 +19,10 @@ export interface RunJson {
   readonly state: Run['state'];
   /** A fork's pull request does not run before somebody here approved its commit. */
   readonly waiting_for: 'approval' | null;
+  /** Who let a fork's commit run; null when nobody had to, or nobody has. */
+  readonly approved: { readonly by: string; readonly at: string } | null;
+  /** Where the pipeline was read: for a fork at its base, and which files of the fork have no effect. null = at `sha`. */
+  readonly config: { readonly sha: string; readonly branch: string; readonly ignored: readonly string[] } | null;
   readonly outcome: OutcomeJson | null;
   /** ISO 8601. */
   readonly created_at: string;
@@ -121,6 +125,8 @@ export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>
     title: run.title,
     state: run.state,
     waiting_for: run.trust === 'T4' && run.state === 'queued' ? 'approval' : null,
+    approved: run.approval === null ? null : { by: run.approval.by, at: run.approval.at.toISOString() },
+    config: run.config === null ? null : configJson(run.config),
     outcome: run.outcome === null ? null : outcomeJson(run.outcome),
     created_at: run.createdAt.toISOString(),
     finished_at: run.finishedAt?.toISOString() ?? null,
@@ -187,6 +193,10 @@ function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {
 
 function outcomeJson({ result, reason, message }: Outcome): OutcomeJson {
   return { result, reason, message };
+}
+
+function configJson({ sha, branch, ignored }: ConfigSource): RunJson['config'] {
+  return { sha, branch, ignored };
 }
 
 function between(from: Date | null, to: Date | null): number | null {

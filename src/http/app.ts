@@ -22,6 +22,7 @@ export interface AppParts extends Omit<WebhookParts, 'store'>, Omit<ApiParts, 's
     | 'listRuns'
     | 'cancel'
     | 'rerun'
+    | 'approve'
   >;
   readonly logs: Pick<JobLogs, 'size' | 'read'>;
   readonly artifacts: ArtifactFiles;

@@ -6,8 +6,8 @@ import type { Asked, Delivery, IntakeRequest, IntakeState, KnownRepo } from '../
 import type { Clock, Store } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { fullName, type RepoRef } from '../core/run.ts';
-import { answerAndClose, createBodyReader } from './body.ts';
-import { RETRY_AFTER_S, sendError } from './reply.ts';
+import { readJson, withBody } from './json-body.ts';
+import { sendError } from './reply.ts';
 
 export interface DispatchParts {
   readonly store: Pick<Store, 'recordDelivery' | 'findIntake' | 'knownRepo'>;
@@ -50,41 +50,7 @@ type Body = z.output<typeof bodySchema>;
 
 /** The caller has made sure that an administrator asks. */
 export function createDispatch(parts: DispatchParts): (request: Request, response: Response) => Promise<void> {
-  const readBody = createBodyReader({ maxBodyBytes: MAX_BODY_BYTES, maxInFlightBytes: 16 * MAX_BODY_BYTES });
-  return async (request, response) => {
-    if (!/^application\/json\s*(?:;|$)/i.test(request.headers['content-type'] ?? '')) {
-      sendError(response, 415, 'Send application/json.');
-      return;
-    }
-    const body = await readBody(request);
-    switch (body.kind) {
-      case 'gone':
-        return;
-      case 'too-large':
-        answerAndClose(
-          request,
-          response,
-          413,
-          JSON.stringify({ error: `The body has more than ${MAX_BODY_BYTES} bytes.` }),
-        );
-        return;
-      case 'busy':
-        response.setHeader('Retry-After', RETRY_AFTER_S);
-        answerAndClose(
-          request,
-          response,
-          503,
-          JSON.stringify({ error: 'Too much is arriving at once; try again later.' }),
-        );
-        return;
-      case 'read':
-        try {
-          await answer(parts, request, response, body.bytes);
-        } finally {
-          body.release();
-        }
-    }
-  };
+  return withBody(MAX_BODY_BYTES, (request, response, bytes) => answer(parts, request, response, bytes));
 }
 
 async function answer(parts: DispatchParts, request: Request, response: Response, bytes: Buffer): Promise<void> {
@@ -184,14 +150,6 @@ function keyOf(request: Request): Result<string, string> {
   return typeof given === 'string' && /^[\x21-\x7e]{1,200}$/.test(given)
     ? success(given)
     : failed('Idempotency-Key must be 1 to 200 visible characters');
-}
-
-function readJson(bytes: Buffer): Result<unknown, string> {
-  try {
-    return success(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown);
-  } catch {
-    return failed('The body must be JSON'); // what exactly is wrong is for whoever made it to find
-  }
 }
 
 function sentenceOf({ code, path, message, input, ...rest }: z.core.$ZodIssue): string {

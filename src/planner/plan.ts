@@ -46,15 +46,16 @@ export function planStale(intake: HeadIntake, found: readonly FoundPipeline[], n
 }
 
 /**
- * The commit has no pipeline file. When the default branch has pipelines for this event, theirs is an error: a branch must
- * not turn green by removing them. Otherwise the run is recorded and nothing is sent.
+ * There is no pipeline file at the commit where they were looked for (`at`). When the default branch has pipelines for this
+ * event, theirs is an error: a branch must not turn green by removing them. Otherwise the run is recorded and nothing is sent.
  */
 export function planNone(
   intake: HeadIntake,
   onDefaultBranch: readonly FoundPipeline[],
   ends: readonly Run[],
+  at = intake.sha,
 ): IntakePlan {
-  const message = `no pipeline file at ${intake.sha.slice(0, 7)}`;
+  const message = `no pipeline file at ${at.slice(0, 7)}`;
   // What came with the head has recorded it.
   if (isBeside(intake)) return { runs: [], ends: [], note: message };
   const expected = onDefaultBranch.filter(

@@ -10,6 +10,7 @@ import { secrets } from './migrations/0006-secrets.ts';
 import { timetable } from './migrations/0007-timetable.ts';
 import { artifacts } from './migrations/0008-artifacts.ts';
 import { durations } from './migrations/0009-durations.ts';
+import { approvals } from './migrations/0010-approvals.ts';
 import { reruns } from './migrations/0011-reruns.ts';
 import type { Migration } from './migrations/migration.ts';
 
@@ -23,6 +24,7 @@ export const migrations: readonly Migration[] = [
   timetable,
   artifacts,
   durations,
+  approvals,
   reruns,
 ];
 

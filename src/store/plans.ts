@@ -58,10 +58,13 @@ async function mayNotBeInterrupted(db: Db, run: RunId): Promise<boolean> {
 
 /** A commit runs a pipeline once, however many events ask for it; the first event stays its name. */
 async function joinRun(db: Db, planned: PlannedRun): Promise<RunId | undefined> {
+  // What was approved stays approved for this sha of this pull request, for as long as it stands for it.
+  const keys = [dedupeKey(planned), ...(planned.trust === 'T4' ? [dedupeKey({ ...planned, trust: 'T3' })] : [])];
   const run = await db
     .selectFrom('runs')
     .select(['id', 'pr_number', 'line'])
-    .where('dedupe', '=', dedupeKey(planned))
+    .where('dedupe', 'in', keys)
+    .orderBy('trust')
     .executeTakeFirst();
   if (run !== undefined && run.pr_number === null && planned.prNumber !== null) {
     await db.updateTable('runs').set({ pr_number: planned.prNumber }).where('id', '=', run.id).execute();
@@ -97,6 +100,7 @@ async function insertRun(db: Db, planned: PlannedRun, now: Date): Promise<RunId>
         title: planned.title,
         ...groupColumns(planned),
         context: JSON.stringify(planned.context),
+        config: planned.config === undefined ? null : JSON.stringify(planned.config),
         reported: planned.reported ? 1 : 0,
       },
       dedupe: standsForCommit(planned) ? dedupeKey(planned) : null,
@@ -174,8 +178,10 @@ async function insertJobs(db: Db, run: RunId, { jobs, leftOut }: PlannedRun, now
 
 const BRANCH = 'refs/heads/';
 
-export function dedupeKey(run: Pick<PlannedRun, 'repo' | 'sha' | 'trust' | 'pipeline'>): string {
-  return `${run.repo.id} ${run.sha} ${run.trust} ${run.pipeline}`;
+/** An approval is for one pull request, so two of them share no run though they have one head. */
+export function dedupeKey(run: Pick<PlannedRun, 'repo' | 'sha' | 'trust' | 'pipeline' | 'prNumber'>): string {
+  const key = `${run.repo.id} ${run.sha} ${run.trust} ${run.pipeline}`;
+  return run.prNumber !== null && (run.trust === 'T3' || run.trust === 'T4') ? `${key} #${run.prNumber}` : key;
 }
 
 /** Told by the line, which names the repository the commits live in: a fork's `main` is never the base's `main`. */

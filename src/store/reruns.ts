@@ -69,7 +69,8 @@ async function withoutArtifacts(db: Db, jobs: readonly Job[], at: Date): Promise
 async function insertRerun(db: Db, row: RunRow, trust: TrustClass, at: Date): Promise<number> {
   const run = { ...runOf(row), trust };
   const { repo_id, repo_owner, repo_name, repo_key, sha, ref, line, branch, pr_number, event_name } = row;
-  const { pipeline, title, context, reported } = row;
+  // Of a fork: where its pipeline was read, and who let the commit run.
+  const { pipeline, title, context, reported, config, approved_by, approved_at } = row;
   // It stands for its commit from now on; what was asked for stands for nothing else.
   const dedupe = isAskedFor(run.eventName) ? null : dedupeKey(run);
   if (dedupe !== null) await db.updateTable('runs').set({ dedupe: null }).where('dedupe', '=', dedupe).execute();
@@ -77,7 +78,7 @@ async function insertRerun(db: Db, row: RunRow, trust: TrustClass, at: Date): Pr
     .insertInto('runs')
     .values({
       ...{ repo_id, repo_owner, repo_name, repo_key, sha, ref, line, branch, pr_number, event_name },
-      ...{ pipeline, title, context, reported, trust, dedupe, ...groupColumns(run) },
+      ...{ config, approved_by, approved_at, pipeline, title, context, reported, trust, dedupe, ...groupColumns(run) },
       ...{ state: 'queued' as const, created_at: at.getTime(), rerun_of: row.id },
     })
     .returning('id')

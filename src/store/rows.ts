@@ -6,7 +6,7 @@ import type { Concurrency, JobSpec } from '../core/pipeline.ts';
 import type { OutgoingStatus, StoreCounts } from '../core/ports.ts';
 import type { Capacity } from '../core/resources.ts';
 import type { PastAttempt } from '../core/retry.ts';
-import type { Run, RunContext } from '../core/run.ts';
+import type { ConfigSource, Run, RunContext } from '../core/run.ts';
 import type { IntakeRow, JobRow, RunRow, StatusRow, WorkerRow } from './schema.ts';
 
 export function runOf(row: RunRow): Run {
@@ -25,6 +25,8 @@ export function runOf(row: RunRow): Run {
     concurrency: row.concurrency === null ? null : (JSON.parse(row.concurrency) as Concurrency),
     outcome: outcomeOf(row.outcome),
     ending: outcomeOf(row.ending),
+    config: row.config === null ? null : (JSON.parse(row.config) as ConfigSource),
+    approval: row.approved_by === null ? null : { by: row.approved_by, at: new Date(row.approved_at ?? 0) },
     createdAt: new Date(row.created_at),
     finishedAt: dateOf(row.finished_at),
     rerunOf: row.rerun_of,

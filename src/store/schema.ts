@@ -89,17 +89,21 @@ export interface RunTable {
   branch: Fixed<string | null>;
   pr_number: number | null;
   event_name: Fixed<EventName>;
-  trust: Fixed<TrustClass>;
+  /** Changes once at most, from T4 to T3. */
+  trust: TrustClass;
   pipeline: Fixed<string>;
   title: Fixed<string>;
   concurrency: Fixed<Json | null>;
   /** What is searched for; see core/run.ts. */
-  concurrency_key: Fixed<string | null>;
+  concurrency_key: string | null;
   state: RunState;
   result: Outcome['result'] | null;
   outcome: Json | null;
   ending: Json | null;
   context: Fixed<Json>;
+  config: Fixed<Json | null>;
+  approved_by: string | null;
+  approved_at: Instant | null;
   reported: Fixed<Flag>;
   /** Unique while the run stands for its commit; null once it was cancelled, so that the commit may run again. */
   dedupe: string | null;

@@ -1,5 +1,6 @@
 /** The Store port: its use-cases, each in a transaction of the right kind. */
 import type { Store } from '../core/ports.ts';
+import { approve } from './approvals.ts';
 import { read, type Engine } from './engine.ts';
 import { startGroupCommit, type CommitFigures } from './group-commit.ts';
 import { findIntake, lineOfIntake, postponeIntake, recordDelivery, unplannedIntakes } from './intakes.ts';
@@ -48,6 +49,8 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     finishJob: (job, attempt, finish, at) => write((db) => finishJob(db, { job, attempt, ...finish, at })),
     cancel: (run, job, outcome, at) => write((db) => cancel(db, { run, job, outcome, at })),
     rerun: (run, asked, at) => write((db) => rerun(db, run, asked, at)),
+
+    approve: (wish, approval) => write((db) => approve(db, wish, approval)),
 
     unsentStatuses: (now, limit) => read(engine, (db) => unsentStatuses(db, now, limit)),
     statusSent: (id, version, at) => write((db) => statusSent(db, id, version, at)),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { approve } from '../../src/cli/approve.ts';
 import { cancel } from '../../src/cli/cancel.ts';
 import { Complaint, type VerbContext } from '../../src/cli/exit.ts';
 import { logs } from '../../src/cli/logs.ts';
@@ -214,5 +215,35 @@ describe('hearth rerun', () => {
     const log = verb();
     await logs('4', { follow: false, failed: false, job: 'build' }, log.context);
     expect(log.said()).toBe('output of build\n');
+  });
+});
+
+describe('hearth approve', () => {
+  const config = { sha: 'e'.repeat(40), branch: 'main', trust: 'T1' as const, ignored: ['.hearth/ci.yml'] };
+  const planned = { trust: 'T4' as const, prNumber: 5, config };
+
+  it('refuses what is no run or no sha in full, all at once', async () => {
+    const { context, complained } = verb();
+    expect(await approve('main', 'abc1234', context)).toBe(2);
+    expect(complained()).toMatch(/main is not the number of a run[^]*abc1234 is not a sha in full/);
+    expect(await approve('77', 'f'.repeat(40), context)).toBe(3);
+  });
+
+  it('refuses another sha than the run has', async () => {
+    const waiting = await rig.run({ a: [] }, { sha: 'f'.repeat(40), planned: { ...planned, sha: 'f'.repeat(40) } });
+    const trouble: unknown = await approve(String(waiting), 'a'.repeat(40), verb().context).catch(
+      (error: unknown) => error,
+    );
+    expect(trouble).toMatchObject({ exit: 2, message: expect.stringContaining('f'.repeat(40)) as string });
+  });
+
+  it('lets the run run, and says which changes of the fork have no effect', async () => {
+    const waiting = await rig.run({ mine: [] }, { sha: 'c'.repeat(40), planned });
+    const { context, said } = verb();
+    expect(await approve(String(waiting), 'C'.repeat(40), context)).toBe(0);
+    expect(said()).toBe(`Run ${waiting}: approved.\nChanges of the fork that have no effect: .hearth/ci.yml.\n`);
+    rig.wake();
+    (await rig.executor.next('mine')).end();
+    expect((await rig.finished(waiting)).run).toMatchObject({ outcome: { result: 'success' }, trust: 'T3' });
   });
 });

@@ -42,6 +42,15 @@ describe('the status of a job', () => {
 });
 
 describe('the status of a run', () => {
+  it.each([
+    [['.hearth/ci.yml'], '; its changes to .hearth/ci.yml are not used'],
+    [['.hearth/ci.yml', 'ci/a', 'ci/b'], '; its changes to .hearth/ci.yml and 2 more are not used'],
+    [[], ''],
+  ])('says which changes of a fork are not used: %j', (ignored, said) => {
+    const config = { sha: 'e'.repeat(40), branch: 'main', trust: 'T1', ignored } as const;
+    expect(runStatus(makeRun({ trust: 'T4', config })).description).toBe(`waiting for approval of this commit${said}`);
+  });
+
   it("says that a fork's commit waits for approval", () => {
     expect(runStatus(makeRun({ trust: 'T4' }))).toMatchObject({
       state: 'pending',

@@ -1,4 +1,4 @@
-/** What the classes share and do not share, with real containers: slots, dependency layers and volumes. */
+/** What the classes share and do not share, with real containers: slots, dependency layers, volumes, and images that are built. */
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -150,4 +150,17 @@ describe('a volume', () => {
   async function volumes(): Promise<readonly string[]> {
     return (await exec('docker', ['volume', 'ls', '-q'])).stdout.trim().split('\n');
   }
+});
+
+describe('a sidecar that is built', () => {
+  it('for a fork is built from the base, whatever the fork has in that folder', async () => {
+    const base = await rig.commit({ 'ci/Dockerfile': `FROM ${TEST_IMAGE}\nCOPY who /who\n`, 'ci/who': 'base\n' });
+    const sha = await rig.commit({ 'ci/Dockerfile': `FROM ${TEST_IMAGE}\nRUN exit 1\n`, 'ci/who': 'fork\n' });
+    const config = { sha: base, branch: 'main', trust: 'T1', ignored: [] } as const;
+    const sidecar = { kind: 'build', context: 'ci', file: 'ci/Dockerfile', shmBytes: 64 * 1024 ** 2 } as const;
+    const { log } = await rig.execute(
+      rig.claim('cat /who ci/who', { sidecar, trust: 'T3', run: { sha, config, prNumber: 5 } }),
+    );
+    expect(log).toMatch(/\nbase\nfork\n$/);
+  });
 });

@@ -48,3 +48,12 @@ test('a status that GitHub does not know is refused for ever', async () => {
   expect(!sent.ok && sent.problem.kind).toBe('refused');
   expect(prism.calls.at(-1)?.status).toBe(422);
 });
+
+test("the permission of a person is asked for as GitHub describes it, and GitHub's own answer is understood", async () => {
+  const repo = { id: 1296269, owner: 'octocat', name: 'Hello-World' };
+  expect(await forge().permissionOf(repo, 'octocat')).toEqual({ ok: true, value: { mayWrite: true, personId: 1 } });
+  expect(prism.calls.at(-1)).toMatchObject({
+    status: 200,
+    asked: { method: 'GET', path: '/repos/octocat/Hello-World/collaborators/octocat/permission' },
+  });
+});

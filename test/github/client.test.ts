@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Secret } from '../../src/core/secret.ts';
 import { createGithubForge, type GithubCredential } from '../../src/github/client.ts';
 import { systemClock } from '../../src/system.ts';
@@ -187,4 +187,58 @@ test('a key that is no key is a failure that may pass, not a crash', async () =>
   const sent = await forge(api.url, broken).setStatus(status, null);
   expect(sent).toMatchObject({ ok: false, problem: { kind: 'retry' } });
   expect(JSON.stringify(sent)).not.toContain('canary');
+});
+
+describe('the permission of a person', () => {
+  const repo = { id: 10, owner: 'octo', name: 'hello' };
+  const user = { id: 583231, login: 'mona', type: 'User' };
+
+  test.each([
+    ['admin', user, true],
+    ['write', user, true],
+    ['read', user, false],
+    ['none', user, false],
+    ['triage', user, false],
+    ['Write', user, false],
+    ['write', { ...user, type: 'Bot' }, false],
+    ['write', null, false],
+  ])('%s for %j may write: %s', async (permission, who, mayWrite) => {
+    await using api = await startFakeApi((_asked, response) => {
+      sendJson(response, 200, { permission, role_name: 'maintain', user: who });
+    });
+    expect(await forge(api.url).permissionOf(repo, 'mona')).toEqual({
+      ok: true,
+      value: { mayWrite, personId: who?.id ?? null },
+    });
+    expect(api.asked).toMatchObject([
+      {
+        method: 'GET',
+        path: '/repos/octo/hello/collaborators/mona/permission',
+        headers: { authorization: 'token canary-token' },
+      },
+    ]);
+  });
+
+  test.each([
+    [200, { message: 'hi' }, 'retry'],
+    [200, '<html>', 'retry'],
+    [200, { permission: 'write', user: { id: 'x', type: 'User' } }, 'retry'],
+    [500, {}, 'retry'],
+    [404, { message: 'Not Found' }, 'refused'],
+  ] as const)('is not told by %s %j: %s', async (status, body, kind) => {
+    await using api = await startFakeApi((_asked, response) => {
+      sendJson(response, status, body);
+    });
+    const answer = await forge(api.url).permissionOf(repo, 'mona');
+    expect(!answer.ok && answer.problem.kind).toBe(kind);
+    expect(api.asked).toHaveLength(1);
+  });
+
+  test('cannot be asked without a credential', async () => {
+    const answer = await forge('http://127.0.0.1:9', null).permissionOf(repo, 'mona');
+    expect(!answer.ok && answer.problem).toMatchObject({
+      kind: 'unconfigured',
+      message: expect.stringContaining('to ask who may approve') as string,
+    });
+  });
 });

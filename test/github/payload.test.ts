@@ -213,3 +213,66 @@ test('says of every field that is wrong what is wrong, in words for people', () 
   });
   expect(readPayload('push', [])).toEqual({ ok: false, problem: 'the payload is not of the expected type' });
 });
+
+const commented = one('issue_comment', ({ action }) => action === 'created');
+const onPull = { 'issue.pull_request': { url: 'https://api.example/pulls/1' } };
+const command = (body: string, changes: Record<string, unknown> = {}) =>
+  changed(commented, { ...onPull, 'comment.body': body, ...changes });
+
+test('a comment that approves asks for just that: pull request, commit and person, and nothing of what runs', () => {
+  expect(asked('issue_comment', command('/hearth approve ABC1234'))).toEqual({
+    ...{ kind: 'approval', eventName: 'pull_request', commit: 'abc1234', repo },
+    ...{ person: { id: 21031067, login: 'Codertocat' }, actor: 'Codertocat' },
+    ...{ prNumber: 1, headRef: 'refs/pull/1/head', headRepoId: null, baseRef: null, defaultBranch: 'master' },
+  });
+});
+
+test.each([
+  ['/hearth approve', ''],
+  ['  /hearth \t approve 1234567\r\n', '1234567'],
+  ['/hearth approve all', 'all'],
+])('%j is a command, whose commit is judged later', (body, commit) => {
+  expect(asked('issue_comment', command(body))).toMatchObject({ kind: 'approval', commit });
+});
+
+test.each([
+  ['You are totally right!'],
+  ['> /hearth approve abc1234'],
+  ['Write /hearth approve abc1234'],
+  ['/hearth approve abc1234 and more'],
+  ['/hearth approve abc1234\nthanks'],
+  ['/Hearth approve abc1234'],
+  ['/hearth approved abc1234'],
+  [`/hearth approve ${'a'.repeat(201)}`],
+  [''],
+])('%j is no command', (body) => {
+  expect(asked('issue_comment', command(body))).toBeNull();
+});
+
+test.each([
+  ['was edited', { action: 'edited' }],
+  ['was deleted', { action: 'deleted' }],
+  ['is on an issue', { 'issue.pull_request': null }],
+  ['has lost its author', { 'comment.user': null }],
+  ['came from somebody else than its author', { 'sender.id': 7 }],
+  ['came from a bot', { 'sender.type': 'Bot' }],
+  ['came from an organisation', { 'sender.type': 'Organization' }],
+  ['came from a login that is none', { 'sender.login': 'a/../b' }],
+])('a command asks for nothing when it %s', (_what, changes) => {
+  expect(asked('issue_comment', command('/hearth approve abc1234', changes))).toBeNull();
+});
+
+test.each(examples('issue_comment').map((payload) => [String(payload['action']), payload]))(
+  "GitHub's own example of a comment that was %s is understood and asks for nothing",
+  (_action, payload) => {
+    expect(asked('issue_comment', payload)).toBeNull();
+  },
+);
+
+test.each(['comment', 'issue', 'sender', 'issue.number', 'comment.body', 'sender.id'])(
+  'a comment without %s is refused by name',
+  (field) => {
+    const reading = readPayload('issue_comment', command('/hearth approve abc1234', { [field]: undefined }));
+    expect(!reading.ok && reading.problem).toContain(field);
+  },
+);

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { adminToken, startHttpRig } from '../support/http-rig.ts';
 
 const sha = 'd'.repeat(40);
@@ -29,6 +29,8 @@ test('shows a run in the documented shape', async () => {
     title: 'ci',
     state: 'running',
     waiting_for: null,
+    approved: null,
+    config: null,
     outcome: null,
     created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
     finished_at: null,
@@ -169,4 +171,69 @@ test('without an admin token nothing can be changed, and the answer says what to
     headers: { authorization: 'Bearer ' },
   });
   expect([status, body]).toEqual([403, { error: expect.stringContaining('HEARTH_ADMIN_TOKEN') as string }]);
+});
+
+describe('POST /api/v1/runs/:id/approve', () => {
+  const config = { sha: 'e'.repeat(40), branch: 'main', trust: 'T1' as const, ignored: ['.hearth/ci.yml'] };
+  const ofFork = { trust: 'T4' as const, prNumber: 5, config };
+  const post = (url: string, body: unknown, headers: Record<string, string> = bearer) =>
+    json(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+
+  test('lets a run of this sha run, tells the scheduler, and the run shows who and when', async () => {
+    const told: unknown[] = [];
+    await using rig = await startHttpRig({ parts: { onApproved: (approved) => void told.push(approved) } });
+    const { run } = await rig.plan(sha, ['build'], 'ci', ofFork);
+    const url = `${rig.url}/api/v1/runs/${run.id}`;
+    expect((await json(url))[1]).toMatchObject({
+      waiting_for: 'approval',
+      approved: null,
+      config: { sha: config.sha, branch: 'main', ignored: ['.hearth/ci.yml'] },
+    });
+    const approved = { result: 'approved', id: run.id, sha, runs: [run.id], by: 'an administrator' };
+    expect(await post(`${url}/approve`, { sha: sha.toUpperCase() })).toEqual([200, approved]);
+    expect(told).toEqual([{ sha, runs: [run.id], by: 'an administrator' }]);
+    const [, after] = await json(url);
+    expect(after).toMatchObject({
+      waiting_for: null,
+      approved: { by: 'an administrator', at: expect.stringMatching(/^\d{4}-/) as string },
+    });
+    expect(await post(`${url}/approve`, { sha })).toMatchObject([200, { result: 'already approved', runs: [] }]);
+    expect(told).toHaveLength(1);
+  });
+
+  test('refuses another sha with both of them, and a run that needs no approval', async () => {
+    await using rig = await startHttpRig();
+    const { run } = await rig.plan(sha, ['build'], 'ci', ofFork);
+    const other = 'a'.repeat(40);
+    const [status, body] = await post(`${rig.url}/api/v1/runs/${run.id}/approve`, { sha: other });
+    expect(status).toBe(409);
+    expect(JSON.stringify(body)).toMatch(new RegExp(`${sha}.*${other}`));
+    const own = await rig.plan(other, ['build']);
+    expect((await post(`${rig.url}/api/v1/runs/${own.run.id}/approve`, { sha: other }))[0]).toBe(409);
+    expect((await post(`${rig.url}/api/v1/runs/999/approve`, { sha }))[0]).toBe(404);
+    expect((await rig.store.findRun(run.id))?.run.trust).toBe('T4');
+  });
+
+  test.each([['no JSON'], [{}], [{ sha: 'd'.repeat(39) }], [{ sha, more: 1 }], [{ sha: 5 }], [[]]])(
+    'answers 400 to %j',
+    async (body) => {
+      await using rig = await startHttpRig();
+      const { run } = await rig.plan(sha, ['build'], 'ci', ofFork);
+      expect((await post(`${rig.url}/api/v1/runs/${run.id}/approve`, body))[0]).toBe(400);
+      expect((await rig.store.findRun(run.id))?.run.trust).toBe('T4');
+    },
+  );
+
+  test('is for administrators alone, whoever may read', async () => {
+    await using rig = await startHttpRig();
+    const { run } = await rig.plan(sha, ['build'], 'ci', ofFork);
+    const url = `${rig.url}/api/v1/runs/${run.id}/approve`;
+    for (const headers of [{}, { authorization: 'Bearer wrong' }, stranger])
+      expect((await post(url, { sha }, headers))[0]).toBe(401);
+    expect((await rig.store.findRun(run.id))?.run.trust).toBe('T4');
+  });
 });

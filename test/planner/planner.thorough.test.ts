@@ -346,6 +346,7 @@ describe('the end of a branch or pull request', () => {
 
   it('leaves another pull request of the same fork branch name alone', async () => {
     await using rig = await makePlannerRig();
+    rig.upstream.push('main', { '.hearth/ci.yml': ci });
     for (const [number, fork] of [
       [5, 77],
       [6, 78],

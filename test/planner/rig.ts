@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { IntakeRequest } from '../../src/core/intake.ts';
-import type { Clock, Git, RunWithJobs, Store } from '../../src/core/ports.ts';
+import type { Clock, Git, People, RunWithJobs, Store } from '../../src/core/ports.ts';
+import { success } from '../../src/core/result.ts';
 import { openGit } from '../../src/git/open-git.ts';
 import { createPlanner } from '../../src/planner.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
@@ -34,7 +35,12 @@ export interface PlannerRig extends AsyncDisposable {
 }
 
 export async function makePlannerRig(
-  wrap: { readonly git?: (git: Git) => Git; readonly store?: (store: Store) => Store } = {},
+  wrap: {
+    readonly git?: (git: Git) => Git;
+    readonly store?: (store: Store) => Store;
+    /** Absent = nobody may approve. */
+    readonly people?: People;
+  } = {},
 ): Promise<PlannerRig> {
   const root = makeUpstreams();
   const upstream = root.upstream();
@@ -48,6 +54,7 @@ export async function makePlannerRig(
   const tick = createPlanner({
     store,
     git: wrap.git?.(git) ?? git,
+    people: wrap.people ?? { permissionOf: () => Promise.resolve(success({ mayWrite: false, personId: null })) },
     clock,
     onChange: () => {
       changes += 1;

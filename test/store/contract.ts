@@ -1,5 +1,6 @@
 /** What every store promises, whatever engine is behind it, as a function of "open an empty store". */
 import { describe } from 'vitest';
+import { approvalContract } from './contract/approvals.ts';
 import { cancelContract } from './contract/cancel.ts';
 import { durationContract } from './contract/durations.ts';
 import { intakeContract } from './contract/intakes.ts';
@@ -21,6 +22,7 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     planContract(open);
     jobContract(open);
     cancelContract(open);
+    approvalContract(open);
     leaseContract(open);
     statusContract(open);
     outboxContract(open);

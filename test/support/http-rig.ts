@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IntakeRequest } from '../../src/core/intake.ts';
-import type { JobLogs, RunWithJobs, Store } from '../../src/core/ports.ts';
+import type { JobLogs, PlannedRun, RunWithJobs, Store } from '../../src/core/ports.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { readDelivery } from '../../src/github/webhook.ts';
 import { createApp, type AppParts } from '../../src/http/app.ts';
@@ -34,7 +34,7 @@ export interface HttpRig extends AsyncDisposable {
   readonly accepted: () => number;
   readonly cancelled: () => number;
   /** Plans a run with these jobs; none of them waits for another. */
-  plan(sha: string, jobs: readonly string[], pipeline?: string): Promise<RunWithJobs>;
+  plan(sha: string, jobs: readonly string[], pipeline?: string, changes?: Partial<PlannedRun>): Promise<RunWithJobs>;
   /** Claims the job, writes its log and, unless told to go on, ends it well. */
   work(run: number, job: string, output: string, options?: { readonly ends: boolean }): Promise<void>;
   append(run: number, job: string, output: string): Promise<void>;
@@ -80,6 +80,7 @@ export async function startHttpRig({
     onCancelled: () => {
       cancelled += 1;
     },
+    onApproved: () => undefined,
     onError: (error) => {
       errors.push(error);
     },
@@ -105,7 +106,7 @@ export async function startHttpRig({
     errors,
     accepted: () => accepted,
     cancelled: () => cancelled,
-    async plan(sha, jobs, pipeline = 'ci') {
+    async plan(sha, jobs, pipeline = 'ci', changes = {}) {
       const id = randomUUID();
       const request: IntakeRequest = {
         kind: 'head',
@@ -143,6 +144,7 @@ export async function startHttpRig({
         outcome: null,
         leftOut: null,
         reported: true,
+        ...changes,
       };
       const [runId] = await store.applyPlan(intake, { runs: [run], ends: [], note: null }, new Date());
       const found = runId === undefined ? undefined : await store.findRun(runId);

@@ -102,6 +102,8 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     state: 'queued',
     outcome: null,
     ending: null,
+    config: null,
+    approval: null,
     createdAt: new Date(0),
     finishedAt: null,
     rerunOf: null,

@@ -46,6 +46,8 @@ export function planContract(open: OpenEmptyStore): void {
         state: 'queued',
         outcome: null,
         ending: null,
+        config: null,
+        approval: null,
         createdAt: at(1),
         finishedAt: null,
         rerunOf: null,

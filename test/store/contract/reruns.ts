@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ArtifactSpec } from '../../../src/core/artifact-schema.ts';
 import type { RerunRequest } from '../../../src/core/rerun.ts';
+import type { ConfigSource } from '../../../src/core/run.ts';
 import { makeSpec } from '../../support/make.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import {
@@ -74,6 +75,17 @@ export function rerunContract(open: OpenEmptyStore): void {
       expect(newBuild).toEqual({ ...oldBuild, id: newBuild?.id, runId: run + 1, worker: null, origin });
       expect(newTest).toMatchObject({ state: 'waiting', outcome: null, attempt: 0, origin: null, evidence: null });
       expect(await findRun(store(), run)).toEqual(before);
+    });
+
+    test("of a fork's run keeps who approved it and where its pipeline was read", async () => {
+      const config: ConfigSource = { sha: 'e'.repeat(40), branch: 'main', trust: 'T1', ignored: ['.hearth/ci.yml'] };
+      const fork = planned(['build'], { trust: 'T4', prNumber: 5, eventName: 'pull_request', config });
+      const { run } = await runIn(store(), fork);
+      const approval = { by: 'ada (1)', at: at(3) };
+      await store().approve({ run: run.id, sha: run.sha }, approval);
+      await finishIn(store(), run.id, 'build', failed);
+      const again = await rerunOf(run.id, onlyFailed);
+      expect((await findRun(store(), again)).run).toMatchObject({ trust: 'T3', approval, config });
     });
 
     test('gives artifacts, outputs and tests of what was taken over to the jobs that run', async () => {
