@@ -87,6 +87,7 @@ export interface Store {
    * repeated once: of several callers at a time one makes the run and the others are told its number.
    */
   rerun(run: RunId, asked: RerunRequest, at: Date): Promise<RerunVerdict>;
+
   /**
    * Lets the waiting runs of a fork's commit run: all of that sha and pull request, from T4 to T3. Refused for any other
    * sha than the one named, and while something newer of the pull request is not planned. May be repeated.
