@@ -70,18 +70,17 @@ async function prepareAndEnter(
   // An image may take long to be made, and others may wait for the same one: this job stops waiting when it should.
   const preparing = prepare({ ...parts, copies: parts.workspaces.strategy === 'copy' }, claim, say);
   const prepared = await unlessStopped(preparing, signals, claim.job.spec.timeoutMs, (late) => {
-    if (late.ok) late.value.checkout.release();
+    late.checkout.release();
   });
-  if (!prepared.ok) throw new Ended(prepared.problem);
-  const held: HeldLayer[] = [prepared.value.checkout];
+  const held: HeldLayer[] = [prepared.checkout];
   try {
     proceed(signals);
-    held.unshift(...(await holdLayers(parts, claim, prepared.value, signals, say)));
+    held.unshift(...(await holdLayers(parts, claim, prepared, signals, say)));
     held.unshift(...(await holdArtifacts(parts.artifacts, claim, say)));
     const running = await unlessStopped(services.ready, signals, claim.job.spec.timeoutMs, () => undefined);
     proceed(signals);
     await written();
-    const ready = { ...prepared.value, secrets: secrets.value };
+    const ready = { ...prepared, secrets: secrets.value };
     return await enterSlot(parts, claim, signals, ready, { log, prelude: { say, written }, held, running });
   } catch (cause) {
     for (const layer of held) layer.release();

@@ -8,6 +8,7 @@ import type { SidecarSource } from '../core/pipeline.ts';
 import type { RepoRef, TrustClass } from '../core/run.ts';
 import { isErrno } from '../core/errno.ts';
 import type { CommandResult, Engine, ImageInfo } from './engine.ts';
+import type { HeldLayer } from './layers.ts';
 
 export interface Sidecars {
   /**
@@ -15,6 +16,8 @@ export interface Sidecars {
    * the last lines of what pull or build said.
    */
   resolve(request: SidecarRequest): Promise<Result<ImageInfo, string>>;
+  /** The same for an image that has a name. */
+  named(image: string, say: (text: string) => void): Promise<Result<ImageInfo, string>>;
   /** Forgets an image that turned out to be gone. */
   forget(imageId: string): void;
 }
@@ -24,8 +27,8 @@ export interface SidecarRequest {
   readonly repo: RepoRef;
   readonly sha: string;
   readonly trust: TrustClass;
-  /** Folder with the sha's files, for builds. */
-  readonly checkout: string;
+  /** Folder with the sha's files, asked for when something has to be built, and released after it. */
+  readonly files: () => Promise<HeldLayer>;
   readonly say: (text: string) => void;
 }
 
@@ -60,40 +63,52 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
     return work;
   }
 
+  function named(image: string, say: (text: string) => void): Promise<Result<ImageInfo, string>> {
+    if (!isName(image))
+      return Promise.resolve(
+        failed(`${image} is the id of an image or one that Hearth built; name an image as a registry does`),
+      );
+    return once(image, () => {
+      say(`pulling image ${image}\n`);
+      return engine.pull(image, say);
+    });
+  }
+
+  async function build(
+    checkout: string,
+    sidecar: SidecarSource & { readonly kind: 'build' },
+    names: { readonly tag: string; readonly cacheNamespace: string },
+    say: (text: string) => void,
+  ): Promise<CommandResult> {
+    const link = await findLink(checkout, sidecar);
+    if (link !== undefined) {
+      const lastLines = `${link} is a symbolic link; a sidecar is built from real files of the commit only`;
+      return { ok: false, lastLines };
+    }
+    say(`building the sidecar from ${sidecar.file}\n`);
+    const [context, file] = [join(checkout, sidecar.context), join(checkout, sidecar.file)];
+    return engine.build({ ...names, context, file }, say);
+  }
+
   return {
-    async resolve({ sidecar, repo, sha, trust, checkout, say }) {
-      if (sidecar.kind === 'image') {
-        if (!isName(sidecar.image))
-          return failed(
-            `${sidecar.image} is the id of an image or one that Hearth built; name an image as a registry does`,
-          );
-        return once(sidecar.image, () => {
-          say(`pulling image ${sidecar.image}\n`);
-          return engine.pull(sidecar.image, say);
-        });
-      }
+    named,
+    async resolve({ sidecar, repo, sha, trust, files, say }) {
+      if (sidecar.kind === 'image') return named(sidecar.image, say);
       const [context, file] = await Promise.all(
         [sidecar.context, sidecar.file].map((path) => git.objectId(repo, sha, path)),
       );
       if (context === undefined)
         return failed(`there is no folder ${sidecar.context} in this commit (sidecar.build.context)`);
       if (file === undefined) return failed(`there is no file ${sidecar.file} in this commit (sidecar.build.file)`);
-      const link = await findLink(checkout, sidecar);
-      if (link !== undefined)
-        return failed(`${link} is a symbolic link; a sidecar is built from real files of the commit only`);
       const inputs = JSON.stringify([repo.id, trust, context, file, sidecar.file]);
       const tag = `hearth/sidecar:${createHash('sha256').update(inputs).digest('hex').slice(0, 24)}`;
-      return once(tag, () => {
-        say(`building the sidecar from ${sidecar.file}\n`);
-        return engine.build(
-          {
-            tag,
-            cacheNamespace: `hearth-${repo.id}-${trust}`,
-            context: join(checkout, sidecar.context),
-            file: join(checkout, sidecar.file),
-          },
-          say,
-        );
+      return once(tag, async () => {
+        const checkout = await files();
+        try {
+          return await build(checkout.path, sidecar, { tag, cacheNamespace: `hearth-${repo.id}-${trust}` }, say);
+        } finally {
+          checkout.release();
+        }
       });
     },
     forget(imageId) {
