@@ -82,6 +82,7 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     random: parts.random,
     masker: (texts) => createMasker([...ownNeedles, ...texts.flatMap(needlesOf)]),
     secrets: parts.secrets,
+    results: store,
     logBytes: parts.logBytes,
     ...(parts.kept === null ? {} : { kept: parts.kept }),
     slots: parts.slots,

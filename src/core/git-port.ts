@@ -21,6 +21,8 @@ export interface Git {
   read(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
   /** Object id of a file or tree at a sha (`.` = the top), or undefined: equal ids mean equal content. */
   objectId(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
+  /** Every file of a sha with what it is and its object id, sorted by path; links and submodules count as files. */
+  tree(repo: RepoRef, sha: string): Promise<readonly TreeFile[]>;
   /** Whether a commit is the head or lies behind it; false as well when the mirror does not have it. */
   contains(repo: RepoRef, head: string, sha: string): Promise<boolean>;
   /** The message of a commit, at most 1 MiB of it. */
@@ -39,6 +41,14 @@ export interface Git {
     readonly sha: string;
     readonly directory: string;
   }): Promise<Result<void, GitTrouble>>;
+}
+
+/** Equal mode and object id mean equal content. */
+export interface TreeFile {
+  readonly path: string;
+  /** As git writes it: `100644`, `100755`, `120000` (link), `160000` (submodule). */
+  readonly mode: string;
+  readonly objectId: string;
 }
 
 export interface FetchRequest {

@@ -15,6 +15,7 @@ import {
   line,
   listOrOne,
   orExpression,
+  patterns,
   safeName,
   scalar,
   script,
@@ -203,6 +204,11 @@ export const job = z.strictObject(
     artifacts: artifacts
       .optional()
       .describe('What is kept of the workspace, by name: for the jobs that wait for this one, and for download.'),
+    inputs: patterns
+      .optional()
+      .describe(
+        'All files that the result depends on, as patterns. With the same files, image, layers and commands an earlier success is taken over instead of running the job again.',
+      ),
     outputs: z
       .record(identifier, scalar, { error: 'must be a mapping from names to values' })
       .optional()

@@ -202,6 +202,7 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     steps: specs,
     env,
     artifacts: artifactsOf(input.artifacts),
+    ...(input.inputs === undefined ? {} : { inputs: listOf(input.inputs) }),
     secrets: usesOf(input.secrets, templates),
     timeoutMinutes: input['timeout-minutes'] ?? DEFAULT_TIMEOUT_MINUTES,
     continueOnError: input['continue-on-error'] ?? false,

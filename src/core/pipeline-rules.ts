@@ -3,6 +3,7 @@
  * has the wrong shape, so that one wrong type does not hide the rest of a file's problems.
  */
 import { inputTypes, valueFault } from './dispatch.ts';
+import { secretsUsed } from './expression-syntax.ts';
 import { checkGraph, type GraphJob } from './graph.ts';
 import { sameName } from './pipeline-names.ts';
 import { keyPosition, labelOf, nodeAt } from './pipeline-issues.ts';
@@ -135,6 +136,7 @@ function checkJobs(root: YamlNode, report: Report): void {
       report('missing-key', `${labelOf(['jobs', name])} must have run or steps. Add one of them.`, position);
     checkUsedCaches(root, name, report);
     checkSecretVariables(root, name, report);
+    checkInputFiles(root, name, report);
   }
 }
 
@@ -182,6 +184,38 @@ function checkSecretVariables(root: YamlNode, job: string, report: Report): void
     }
     taken.set(variable.value, 'another secret');
   }
+}
+
+/** What a job does with a secret happens somewhere else, and no key can tell whether it has to happen again. */
+function checkInputFiles(root: YamlNode, job: string, report: Report): void {
+  const path = ['jobs', job, 'inputs'];
+  const given = mappingAt(root, ['jobs', job])?.entries.get('inputs');
+  if (given === undefined) return;
+  const label = labelOf(path);
+  const patterns = textsAt(root, path);
+  if (patterns.length > 0 && patterns.every(({ text }) => text.startsWith('!')))
+    report(
+      'bad-value',
+      `${label} only excludes, so nothing matches. Put a pattern such as "**" first.`,
+      given.node.position,
+    );
+  const secret =
+    nodeAt(root, ['jobs', job, 'secrets']) ??
+    secretUser(nodeAt(root, ['env'])) ??
+    secretUser(nodeAt(root, ['jobs', job]));
+  if (secret !== undefined)
+    report(
+      'bad-value',
+      `${label}: a job with secrets acts on something else than files, so its result cannot be reused. Remove inputs, or give the secrets to a job of its own.`,
+      given.keyPosition,
+    );
+}
+
+function secretUser(node: YamlNode | undefined): YamlNode | undefined {
+  if (node === undefined) return undefined;
+  if (typeof node.value === 'string') return secretsUsed(node.value).size > 0 ? node : undefined;
+  const below = [...node.items, ...[...node.entries.values()].map(({ node: one }) => one)];
+  return below.find((one) => secretUser(one) !== undefined);
 }
 
 function checkOrder(root: YamlNode, report: Report): void {

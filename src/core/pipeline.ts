@@ -164,6 +164,8 @@ export interface JobSpec {
   /** Those it gets as variables or files, and those its expressions name. */
   readonly secrets: readonly SecretUse[];
   readonly artifacts: readonly ArtifactSpec[];
+  /** Patterns of all files that its result depends on; absent = it always runs. */
+  readonly inputs?: readonly string[];
   /** Absent = the run's sidecar. */
   readonly container?: ContainerSpec;
   /** Absent = none. */

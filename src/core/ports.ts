@@ -94,7 +94,7 @@ export type {
   Finish,
 } from './store-port.ts';
 export type { JobSecrets, SecretTexts } from './secrets-port.ts';
-export { FileTooLarge, type FetchRequest, type Git, type GitTrouble } from './git-port.ts';
+export { FileTooLarge, type FetchRequest, type Git, type GitTrouble, type TreeFile } from './git-port.ts';
 
 /** Artifacts on disk. */
 export interface ArtifactFiles {

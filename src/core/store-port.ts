@@ -7,6 +7,7 @@ import type { Value } from './expression.ts';
 import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
+import type { Reusable, Reuse } from './reusable.ts';
 import type { RerunRequest, RerunVerdict } from './rerun.ts';
 import type { Capacity } from './resources.ts';
 import type { Approval, ConfigSource, RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
@@ -79,6 +80,14 @@ export interface Store {
    * harmless. A success without evidence is a bug and throws. Updates the run and the desired statuses.
    */
   finishJob(job: JobId, attempt: number, finish: Finish, at: Date): Promise<boolean>;
+  /**
+   * The newest success that was recorded under a key in this repository and trust class, as long as all that it left is
+   * there for another hour. Read once for each job with `inputs`, before it runs.
+   */
+  findReusable(
+    of: { readonly repoId: number; readonly trust: TrustClass; readonly key: string },
+    now: Date,
+  ): Promise<Reusable | undefined>;
   /** Asks a run, or one job of it, to end. What is not running ends at once; the scheduler stops the rest. */
   cancel(run: RunId, job: string | null, outcome: Outcome, at: Date): Promise<'cancelled' | 'finished' | 'unknown'>;
 
@@ -253,4 +262,6 @@ export interface Finish {
   readonly artifacts?: readonly KeptArtifact[];
   /** What its JUnit reports say; absent = it has none. */
   readonly tests?: TestReport | null;
+  /** Of a job with `inputs`. */
+  readonly reuse?: Reuse;
 }

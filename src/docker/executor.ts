@@ -2,7 +2,17 @@
 import { uptime } from 'node:os';
 import type { JobId } from '../core/job.ts';
 import { error, type Outcome } from '../core/outcome.ts';
-import type { Claim, Clock, ExecutionSignals, Executor, Finish, Git, JobLogs, JobLogWriter } from '../core/ports.ts';
+import type {
+  Claim,
+  Clock,
+  ExecutionSignals,
+  Executor,
+  Finish,
+  Git,
+  JobLogs,
+  JobLogWriter,
+  Store,
+} from '../core/ports.ts';
 import type { JobSecrets } from '../core/secrets-port.ts';
 import type { Egress } from './egress.ts';
 import type { Engine } from './engine.ts';
@@ -16,6 +26,7 @@ import { runPlaced } from './placed-job.ts';
 import type { Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
 import { rightsOf } from '../core/trust.ts';
+import { decideReuse } from './reuse.ts';
 import type { Services } from './services.ts';
 import { sweepShells } from './shell.ts';
 import type { Sidecars } from './sidecars.ts';
@@ -47,6 +58,8 @@ export interface ExecutorParts {
   /** A fresh masker for one log, also of these texts. */
   readonly masker: (texts: readonly string[]) => Masker;
   readonly secrets: JobSecrets;
+  /** Where earlier results are found; null = every job runs. */
+  readonly results: Pick<Store, 'findReusable'> | null;
   /** Cap of a job's output in bytes. */
   readonly logBytes: number;
   /** Between TERM and KILL. */
@@ -79,7 +92,8 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   async function attempt(claim: Claim, signals: ExecutionSignals, log: JobLogWriter): Promise<Finish | undefined> {
-    const placement = findPlacement(claim) ?? (await place({ ...parts, user }, claim, signals, log));
+    const placement = findPlacement(claim) ?? (await begin(claim, signals, log));
+    if ('outcome' in placement) return placement;
     placements.set(claim.job.id, placement);
     try {
       return await runPlaced({ ...parts, user, condemn }, claim, signals, log, placement);
@@ -88,6 +102,14 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       if (!signals.detach.aborted) await condemn(placement.slot);
       throw cause;
     }
+  }
+
+  /** A slot that is ready for it, or its end when an earlier result stands for it. */
+  async function begin(claim: Claim, signals: ExecutionSignals, log: JobLogWriter): Promise<Placement | Finish> {
+    const copies = parts.workspaces.strategy === 'copy';
+    const decided = await decideReuse({ ...parts, copies }, claim, signals, log);
+    if (decided.kind === 'taken') return decided.finish;
+    return place({ ...parts, user, reuse: decided.begun }, claim, signals, log);
   }
 
   /** Where this attempt was begun, by this process or an earlier one; undefined when no command of it was started. */

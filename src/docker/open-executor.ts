@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Executor, Git, JobLogs, Random } from '../core/ports.ts';
+import type { Clock, Executor, Git, JobLogs, Random, Store } from '../core/ports.ts';
 import type { JobSecrets } from '../core/secrets-port.ts';
 import { openEgress, type Egress, type EgressWish } from './egress.ts';
 import { dockerEngine, type Engine } from './engine.ts';
@@ -29,6 +29,8 @@ export interface OpenExecutorOptions {
   /** A fresh masker for one log, also of these texts. */
   readonly masker: (texts: readonly string[]) => Masker;
   readonly secrets: JobSecrets;
+  /** Where earlier results are found; null = every job runs. */
+  readonly results: Pick<Store, 'findReusable'> | null;
   readonly logBytes: number;
   /** For workspaces of failed jobs; absent = none is kept. */
   readonly kept?: KeptLimits;
@@ -114,6 +116,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     egress,
     masker: options.masker,
     secrets: options.secrets,
+    results: options.results,
     logBytes: options.logBytes,
     graceMs: GRACE_MS,
     onError: options.onError,

@@ -4,6 +4,7 @@ import { ExpressionFailure } from '../core/expression.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter } from '../core/ports.ts';
 import type { JobSecrets } from '../core/secrets-port.ts';
+import { judgeEnd } from '../core/reuse.ts';
 import { keepArtifacts } from './artifacts.ts';
 import type { DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
@@ -101,12 +102,15 @@ export async function runPlaced(
       outcome.result === 'failure'
         ? await parts.kept.prepare(of, slot.record.spec, parts.workspaces.scratchOf(slot, ticket.n))
         : NOT_KEPT;
-    await raw.finish(`${steps.leftOut()}${captured.notes}${notes}${keeping.notes}${said}${verdict.trailer}`);
+    const judged = ticket.reuse === undefined ? undefined : judgeEnd(ticket.reuse, { outcome, outputs });
+    const ownNotes = `${captured.notes}${notes}${keeping.notes}${judged?.note ?? ''}`;
+    await raw.finish(`${steps.leftOut()}${ownNotes}${said}${verdict.trailer}`);
     const { sha256, bytes } = await log.finish();
     const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
-    await freeWorkspace(parts, slot, ticket.n, end.tampered, keeping.at);
+    await freeWorkspace(parts, slot, ticket.n, { tampered: end.tampered, keepAt: keeping.at });
     const results = { outputs, artifacts: captured.kept, tests: captured.tests && hideReport(captured.tests, hide) };
-    return { outcome, ...results, evidence: exitCode === null ? null : { ...evidence, exitCode } };
+    const reuse = judged === undefined ? {} : { reuse: judged.reuse };
+    return { outcome, ...results, ...reuse, evidence: exitCode === null ? null : { ...evidence, exitCode } };
   } catch (cause) {
     // A notice that came during the last copy would begin another one, into a log that is closed by then.
     stopListening();
@@ -129,7 +133,7 @@ async function leaveOut(
 ): Promise<Finish> {
   await log.append(Buffer.from(lines));
   await log.finish();
-  await freeWorkspace(parts, slot, n, false);
+  await freeWorkspace(parts, slot, n, {});
   const outcome: Outcome = { result: 'skipped', reason: 'condition', message: 'all steps were left out' };
   return { outcome, outputs: {}, evidence: null };
 }
@@ -139,8 +143,7 @@ async function freeWorkspace(
   parts: PlacedJobParts,
   slot: Slot,
   n: number,
-  tampered: boolean,
-  keepAt?: string,
+  { tampered = false, keepAt }: { readonly tampered?: boolean; readonly keepAt?: string | undefined },
 ): Promise<void> {
   const unmounted = await parts.workspaces.unmount(slot, n, keepAt);
   if (!unmounted.ok) parts.onError(new Error(unmounted.problem.message));

@@ -1,6 +1,7 @@
 /** From a claim to a slot with a mounted workspace: the last moment at which nothing of the job has run. */
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Job } from '../core/job.ts';
+import type { BegunForReuse } from '../core/reuse.ts';
 import type { Claim, ExecutionSignals, JobLogWriter } from '../core/ports.ts';
 import type { JobSecrets, SecretTexts } from '../core/secrets-port.ts';
 import { oomKills } from './cgroup.ts';
@@ -10,6 +11,7 @@ import { holdArtifacts } from './artifacts.ts';
 import { applyLimits } from './job-limits.ts';
 import type { HeldLayer, Layers } from './layers.ts';
 import { prepare, type PreparationParts, type Prepared } from './preparation.ts';
+import { writePrelude, type Prelude } from './prelude.ts';
 import type { RunningServices, Services, StartingServices } from './services.ts';
 import type { Sidecars } from './sidecars.ts';
 import type { Slot } from './slot.ts';
@@ -32,6 +34,8 @@ export interface PlacementParts extends DependencyLayerParts, Omit<PreparationPa
   readonly artifacts: Layers;
   /** Without root no control group can be made. */
   readonly isRoot: boolean;
+  /** Of a job with `inputs`: what its end will be judged by. */
+  readonly reuse: BegunForReuse | null;
 }
 
 /**
@@ -136,6 +140,7 @@ async function enterSlot(
       secrets: sealed,
       ...limits,
       services: running?.contexts ?? {},
+      ...(parts.reuse === null ? {} : { reuse: parts.reuse }),
     };
     await writeTicket(parts.slotsRoot, ticket);
     return { slot, ticket, held };
@@ -165,24 +170,6 @@ async function limitsOf(
 function proceed(signals: ExecutionSignals): void {
   signals.detach.throwIfAborted();
   if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
-}
-
-/** What Hearth itself says before the commands begin. */
-interface Prelude {
-  say(text: string): void;
-  /** Resolves when all that was said is in the log, in order; rejects with the first failed write. May be repeated. */
-  written(): Promise<void>;
-}
-
-function writePrelude(log: JobLogWriter): Prelude {
-  let tail = Promise.resolve();
-  return {
-    say(text) {
-      tail = tail.then(() => log.append(Buffer.from(text)));
-      tail.catch(() => undefined); // reported by `written`
-    },
-    written: () => tail,
-  };
 }
 
 function messageOf(cause: unknown): string {

@@ -6,6 +6,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServiceContext } from '../core/containers.ts';
 import type { JobId, RunId } from '../core/job.ts';
+import type { BegunForReuse } from '../core/reuse.ts';
 import type { AppliedLimits } from './job-limits.ts';
 import { jobDirectory, jobNumbers, writeWhole } from './slot-files.ts';
 import { safeRead } from './safe-read.ts';
@@ -27,6 +28,8 @@ export interface Ticket {
   readonly secrets: string | null;
   /** Of a job with `resources`. */
   readonly limits?: AppliedLimits;
+  /** Of a job with `inputs`. */
+  readonly reuse?: BegunForReuse;
   /** For the expressions of its steps, also after a re-attach. */
   readonly services: Readonly<Record<string, ServiceContext>>;
 }

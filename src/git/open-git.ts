@@ -70,6 +70,11 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
         .split('\n')
         .at(-1);
     },
+    tree: async (repo, sha) => {
+      if (!isSha(sha)) throw new Error(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`);
+      const args = ['ls-tree', '-r', '-z', '--long', '--full-tree', '--end-of-options', sha];
+      return parseTree(await read(repo, args)).map(({ path, mode, id }) => ({ path, mode, objectId: id }));
+    },
     contains: async (repo, head, sha) => {
       if (!isSha(head) || !isSha(sha)) return false;
       const args = ['merge-base', '--is-ancestor', '--end-of-options', sha, head];

@@ -11,6 +11,7 @@ import { recordDuration } from './durations.ts';
 import { endAttempt, endJob, endRun, moveJob } from './moves.ts';
 import { contextOf, jobOf, outcomeOf, runOf } from './rows.ts';
 import { artifactsOfJobs, keepResults } from './results.ts';
+import { keepForReuse } from './reuse.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobRow, RunRow } from './schema.ts';
 
@@ -141,7 +142,8 @@ export async function finishJob(db: Db, end: JobEnd): Promise<boolean> {
   if (job?.state !== 'running' || job.attempt !== end.attempt) return false;
   if (!(await endAttempt(db, job, end))) return false;
   await keepResults(db, job, end);
-  if (end.outcome.result === 'success') await recordDuration(db, job, end.at);
+  await keepForReuse(db, job, end);
+  if (end.outcome.result === 'success' && end.reuse?.kind !== 'taken') await recordDuration(db, job, end.at);
   await settleRun(db, job.run_id, end.at);
   return true;
 }

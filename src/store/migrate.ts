@@ -12,6 +12,7 @@ import { artifacts } from './migrations/0008-artifacts.ts';
 import { durations } from './migrations/0009-durations.ts';
 import { approvals } from './migrations/0010-approvals.ts';
 import { reruns } from './migrations/0011-reruns.ts';
+import { reuse } from './migrations/0012-reuse.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -26,6 +27,7 @@ export const migrations: readonly Migration[] = [
   durations,
   approvals,
   reruns,
+  reuse,
 ];
 
 /**

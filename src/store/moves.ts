@@ -42,6 +42,7 @@ export async function endJob(
     ...endColumns(end.outcome, end.at),
     evidence: end.evidence === null ? null : JSON.stringify(end.evidence),
     outputs: JSON.stringify(end.outputs ?? {}),
+    ...(end.reuse?.kind === 'taken' ? { origin: JSON.stringify(end.reuse.from) } : {}),
     lease_until: null,
   });
 }

@@ -21,6 +21,7 @@ export interface Schema {
   readonly roles: RoleTable;
   readonly secrets: SecretTable;
   readonly artifacts: ArtifactTable;
+  readonly reusable: ReusableTable;
   readonly test_reports: TestReportTable;
   readonly repositories: RepositoryTable;
   readonly timetable: TimetableTable;
@@ -137,7 +138,7 @@ export interface JobTable {
   started_at: Instant | null;
   finished_at: Instant | null;
   /** Where a job was observed that was taken over from an earlier run. */
-  origin: ColumnType<Json | null, Json | undefined, never>;
+  origin: ColumnType<Json | null, Json | undefined, Json>;
 }
 
 export interface StatusTable {
@@ -206,6 +207,19 @@ export interface TestReportTable {
   repo_id: Fixed<number>;
   sha: Fixed<string>;
   report: Fixed<Json>;
+}
+
+/** The newest success with a key; see core/reuse.ts. */
+export interface ReusableTable {
+  repo_id: Fixed<number>;
+  trust: Fixed<TrustClass>;
+  key: Fixed<string>;
+  run_id: number;
+  job_id: number;
+  attempt: number;
+  /** How many artifacts it left. */
+  artifacts: number;
+  recorded_at: Instant;
 }
 
 export interface SecretTable {

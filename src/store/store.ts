@@ -11,6 +11,7 @@ import { applyPlan } from './plans.ts';
 import { rerun } from './reruns.ts';
 import { counts, findRun, listRuns, runsOfSha, snapshot } from './reads.ts';
 import { artifactsRemoved, expiredArtifacts, resultsOf } from './results.ts';
+import { findReusable } from './reuse.ts';
 import { removeSecret, saveSecret, secretsOf } from './secrets.ts';
 import { knownRepo } from './repositories.ts';
 import { dueTimes, takeTime } from './timetable.ts';
@@ -47,6 +48,7 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     claimsOf: (worker) => read(engine, (db) => claimsOf(db, worker)),
     jobStarted: (job, attempt, at) => write((db) => jobStarted(db, job, attempt, at)),
     finishJob: (job, attempt, finish, at) => write((db) => finishJob(db, { job, attempt, ...finish, at })),
+    findReusable: (of, now) => read(engine, (db) => findReusable(db, of, now)),
     cancel: (run, job, outcome, at) => write((db) => cancel(db, { run, job, outcome, at })),
     rerun: (run, asked, at) => write((db) => rerun(db, run, asked, at)),
 

@@ -45,6 +45,7 @@ async function openIt({ isRoot = true, dataDirectory = data } = {}): Promise<Ope
     random: systemRandom,
     masker: (texts) => createMasker([SECRET, ...texts].flatMap(needlesOf)),
     secrets: givenSecrets(secretTexts, vault),
+    results: null,
     logBytes: 1024 ** 2,
     slots: 2,
     isRoot,

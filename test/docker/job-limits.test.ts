@@ -41,6 +41,7 @@ async function openIt(dataDirectory = data, isRoot = true, claims: readonly Clai
     ...{ dataDirectory, git, isRoot, logs: openJobLogs(data), clock: systemClock, random: systemRandom },
     masker: () => createMasker([]),
     secrets: noSecrets,
+    results: null,
     egress: { mode: 'auto', allow: [] },
     logBytes: MIB,
     slots: 1,

@@ -334,6 +334,24 @@ describe('reading', () => {
     expect(await ids('nope')).toEqual([undefined, undefined]);
   });
 
+  it('lists every file of a commit with its mode and object id, in order, whatever it is called', async () => {
+    const before = upstream.push('main', { 'b/x y.sh': '1', 'a/é"\t.txt': '2', z: '3' });
+    const after = upstream.push('main', { 'b/x y.sh': '1', 'a/é"\t.txt': 'other', z: '3' });
+    const git = open();
+    await git.fetch({ repo: upstream.repo, sha: after, ref: 'refs/heads/main' });
+    const [old, now] = [await git.tree(upstream.repo, before), await git.tree(upstream.repo, after)];
+    const own = now.filter(({ path }) => ['a/é"\t.txt', 'b/x y.sh', 'z'].includes(path));
+    expect(own.map(({ path, mode }) => [path, mode])).toEqual([
+      ['a/é"\t.txt', '100644'],
+      ['b/x y.sh', '100644'],
+      ['z', '100644'],
+    ]);
+    expect(own.filter(({ objectId }) => !old.some((file) => file.objectId === objectId))).toMatchObject([
+      { path: 'a/é"\t.txt' },
+    ]);
+    await expect(git.tree(upstream.repo, '--help')).rejects.toThrow(/not a full commit id/);
+  });
+
   it('rejects when the repository was never fetched, and says what to do', async () => {
     await expect(open().list(upstream.repo, absent, '.hearth')).rejects.toThrow(/Fetch the commit first/);
   });

@@ -11,6 +11,7 @@ import { planContract } from './contract/plans.ts';
 import { readContract } from './contract/reads.ts';
 import { rerunContract } from './contract/reruns.ts';
 import { resultContract } from './contract/results.ts';
+import { reuseContract } from './contract/reuse.ts';
 import { secretContract } from './contract/secrets.ts';
 import { statusContract } from './contract/statuses.ts';
 import { timetableContract } from './contract/timetable.ts';
@@ -30,6 +31,7 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     secretContract(open);
     resultContract(open);
     rerunContract(open);
+    reuseContract(open);
     timetableContract(open);
     durationContract(open);
   });

@@ -7,6 +7,7 @@ import type { KeptLimits } from '../../src/core/kept.ts';
 import { needlesOf } from '../../src/core/needles.ts';
 import type { CacheSpec, JobSpec } from '../../src/core/pipeline.ts';
 import type { Claim, Finish } from '../../src/core/ports.ts';
+import type { Reusable } from '../../src/core/reusable.ts';
 import type { Run, RunContext, TrustClass } from '../../src/core/run.ts';
 import type { EgressWish } from '../../src/docker/egress.ts';
 import { openExecutor, removeSlotsOf, type OpenExecutor } from '../../src/docker/open-executor.ts';
@@ -40,6 +41,8 @@ export interface Execution {
 export interface ExecutorRig extends AsyncDisposable {
   readonly data: string;
   readonly errors: unknown[];
+  /** Earlier results, by trust class and key with a space between. */
+  readonly reusable: Map<string, Reusable>;
   open: OpenExecutor;
   claim(script: string | readonly string[], wish?: Wish): Claim;
   /** A commit of these files on top of the one before, which a job may be claimed at. */
@@ -59,6 +62,7 @@ export async function openExecutorRig(
   const data = await mkdtemp(join(tmpdir(), 'hearth-rig-'));
   const remote = await makeGitRemote();
   const errors: unknown[] = [];
+  const reusable = new Map<string, Reusable>();
   const environment = { PATH: process.env['PATH'] };
   const git = openGit({ directory: join(data, 'git'), cloneUrl: remote.cloneUrl, environment });
   const commit = async (files: Readonly<Record<string, string | null>>): Promise<string> => {
@@ -73,12 +77,14 @@ export async function openExecutorRig(
       ...{ dataDirectory: data, git, logs: openJobLogs(data), clock: systemClock, random: systemRandom },
       masker: (texts) => createMasker([RIG_SECRET, ...texts].flatMap(needlesOf)),
       secrets: givenSecrets({ TOKEN: RIG_TOKEN }, openVault(Buffer.alloc(32, 1))),
+      results: { findReusable: ({ trust, key }) => Promise.resolve(reusable.get(`${trust} ${key}`)) },
       ...{ logBytes: 1024 ** 2, kept, slots: 2, isRoot: true, egress, onError: (error: unknown) => errors.push(error) },
     });
   let next = 1;
   const rig: ExecutorRig = {
     data,
     errors,
+    reusable,
     open: await start(wish),
     commit,
     claim(script, { spec = {}, caches = {}, sidecar, trust = 'T1', run = {} } = {}) {
