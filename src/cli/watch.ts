@@ -1,13 +1,14 @@
 /** Shows runs on a terminal while they go on: each job as it starts and ends, its output when it failed. */
 import { join } from 'node:path';
 import type { Job } from '../core/job.ts';
-import type { JobLogs, RunWithJobs, Store } from '../core/ports.ts';
-import { evidenceJson, timingsJson } from '../http/api-shapes.ts';
+import type { TestReport } from '../core/junit.ts';
+import type { JobLogs, RunResults, RunWithJobs, Store } from '../core/ports.ts';
+import { evidenceJson, testsJson, timingsJson } from '../http/api-shapes.ts';
 import type { VerbContext } from './exit.ts';
 import { duration } from './text.ts';
 
 export interface WatchParts {
-  readonly store: Pick<Store, 'findRun'>;
+  readonly store: Pick<Store, 'findRun' | 'resultsOf'>;
   readonly logs: Pick<JobLogs, 'size' | 'read'>;
   readonly ids: readonly number[];
   /** Where the logs lie, when whoever watches may read them there. */
@@ -27,14 +28,16 @@ export async function watchRuns({ store, logs, ids, context, logFolder }: WatchP
       const found = await store.findRun(id);
       if (found !== undefined) runs.push(found);
     }
-    if (!context.json) for (const run of runs) await showChanges(run, seen, logs, context);
+    if (!context.json) for (const run of runs) await showChanges(run, seen, { store, logs, context });
     if (runs.every(({ run }) => run.state === 'finished')) {
       const pathOf = (run: number, job?: Job): string | null =>
         logFolder === undefined
           ? null
           : join(logFolder, String(run), job === undefined ? '' : `${job.id}.${job.attempt}.log`);
-      if (context.json) context.write(`${JSON.stringify(runs.map((one) => summary(one, pathOf)))}\n`);
-      else context.write(runs.map((one) => verdict(one, pathOf(one.run.id))).join(''));
+      if (context.json) {
+        const summaries = runs.map(async (one) => summary(one, await store.resultsOf(one.run.id), pathOf));
+        context.write(`${JSON.stringify(await Promise.all(summaries))}\n`);
+      } else context.write(runs.map((one) => verdict(one, pathOf(one.run.id))).join(''));
       return runs;
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
@@ -44,8 +47,7 @@ export async function watchRuns({ store, logs, ids, context, logFolder }: WatchP
 async function showChanges(
   { run, jobs }: RunWithJobs,
   seen: Map<number, Job['state']>,
-  logs: WatchParts['logs'],
-  context: WatchParts['context'],
+  { store, logs, context }: Pick<WatchParts, 'store' | 'logs' | 'context'>,
 ): Promise<void> {
   for (const job of jobs) {
     if (seen.get(job.id) === job.state) continue;
@@ -58,7 +60,22 @@ async function showChanges(
     );
     const failed = job.outcome?.result === 'failure' || job.outcome?.result === 'error';
     if (failed && job.attempt > 0) await indented(logs, run.id, job, context);
+    // Below the log, because it is what a person looks for first.
+    const tests = (await store.resultsOf(run.id)).tests.get(job.name);
+    if (tests !== undefined) context.write(toldTests(tests));
   }
+}
+
+const SHOWN_FAILURES = 20;
+
+function toldTests({ total, failed, skipped, failures }: TestReport): string {
+  const shown = failures.slice(0, SHOWN_FAILURES).map(({ name, file, line, message }) => {
+    const place = file === null ? '' : ` (${file}${line === null ? '' : `:${line}`})`;
+    return `    ✘ ${name}${place}${message === '' ? '' : `: ${message}`}\n`;
+  });
+  const more = failed > shown.length ? [`    and ${failed - shown.length} more\n`] : [];
+  const counts = [`${total - failed - skipped} passed`, `${failed} failed`, `${skipped} skipped`];
+  return `    tests: ${counts.join(', ')}\n${[...shown, ...more].join('')}`;
 }
 
 const SHOWN_BYTES = 32 * 1024;
@@ -89,7 +106,11 @@ function verdict({ run, jobs }: RunWithJobs, logs: string | null): string {
 }
 
 /** As the API shows runs, with what a person at the machine may want besides. */
-function summary({ run, jobs }: RunWithJobs, pathOf: (run: number, job: Job) => string | null): unknown {
+function summary(
+  { run, jobs }: RunWithJobs,
+  { tests, flaky }: RunResults,
+  pathOf: (run: number, job: Job) => string | null,
+): unknown {
   return {
     id: run.id,
     pipeline: run.pipeline,
@@ -100,10 +121,15 @@ function summary({ run, jobs }: RunWithJobs, pathOf: (run: number, job: Job) => 
       outcome: job.outcome,
       allowed: job.outcome?.result === 'failure' && job.spec.continueOnError,
       evidence: job.evidence === null ? null : evidenceJson(job.evidence),
+      tests: optionalTests(tests.get(job.name), flaky),
       timings: timingsJson(job),
       log: job.attempt === 0 ? null : pathOf(run.id, job),
     })),
   };
+}
+
+function optionalTests(report: TestReport | undefined, flaky: RunResults['flaky']): unknown {
+  return report === undefined ? null : testsJson(report, flaky);
 }
 
 function note({ outcome, spec }: Job): string {

@@ -151,7 +151,8 @@ export function runDetailsJson(
   };
 }
 
-function testsJson({ total, failed, skipped, failures }: TestReport, flaky: ReadonlySet<string>): TestsJson {
+/** What a run's JUnit reports told of one job. */
+export function testsJson({ total, failed, skipped, failures }: TestReport, flaky: ReadonlySet<string>): TestsJson {
   return { total, failed, skipped, failures: failures.map((one) => ({ ...one, flaky: flaky.has(one.name) })) };
 }
 

@@ -99,6 +99,32 @@ describe('hearth run', () => {
     expect(out).toContain('exit 3');
   });
 
+  it('counts the tests of a JUnit report and names those that failed', async () => {
+    await write({
+      '.hearth/main.yml': pipeline(
+        '  unit: { run: "exit 1", artifacts: { report: { paths: unit.xml, junit: true, when: always } } }\n  none: { run: "true" }\n',
+      ),
+      'unit.xml':
+        '<testsuite name="s"><testcase classname="maths" name="adds" file="maths.js" line="7"><failure message="3 is not 4"/></testcase>' +
+        '<testcase classname="maths" name="divides"/><testcase classname="maths" name="roots"><skipped/></testcase></testsuite>',
+    });
+    const { code, out } = await hearth('run');
+    expect(code).toBe(1);
+    expect(out).toContain('tests: 1 passed, 1 failed, 1 skipped\n');
+    expect(out).toMatch(/✘ maths.*adds \(maths\.js:7\): 3 is not 4\n/);
+    const [ran] = JSON.parse((await hearth('-o', 'json', 'run')).out) as {
+      jobs: { name: string; tests: { total: number; failures: { name: string }[] } | null }[];
+    }[];
+    const tests = new Map(ran?.jobs.map((job) => [job.name, job.tests]));
+    expect(tests.get('unit')).toMatchObject({
+      total: 3,
+      failed: 1,
+      skipped: 1,
+      failures: [{ file: 'maths.js', line: 7 }],
+    });
+    expect(tests.get('none')).toBeNull();
+  });
+
   it('runs named jobs with what they need, or without, and refuses what matches nothing', async () => {
     await write({
       'ci/pipelines/main.yml': pipeline(
