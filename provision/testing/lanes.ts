@@ -12,6 +12,7 @@ export type Lane = {
 const SLOW_LANES: readonly Lane[] = [
   { name: 'thorough', include: ['test/**/*.thorough.test.ts'], exclude: [], docker: false },
   slowLane({ name: 'docker', folders: ['docker', 'e2e'], docker: true }),
+  slowLane({ name: 'projects', docker: true }),
   slowLane({ name: 'faults', docker: true }),
   slowLane({ name: 'arm64', docker: true }),
   slowLane({ name: 'systemd', docker: true }),
