@@ -19,7 +19,10 @@ export function reuseContract(open: OpenEmptyStore): void {
   describe('a result that may be taken over', () => {
     const store = freshStore(open);
 
-    async function end(finish: Partial<Finish>, { trust = 'T2', sha = 'a'.repeat(40) } = {}) {
+    async function end(
+      finish: Partial<Finish>,
+      { trust = 'T2', sha = 'a'.repeat(40) }: { readonly trust?: TrustClass; readonly sha?: string } = {},
+    ) {
       const made = planned(['build'], { trust, sha });
       const jobs = [{ spec: makeSpec('build', { artifacts: [spec] }), waitsFor: [] }];
       const { run } = await runIn(store(), { ...made, jobs });
