@@ -21,6 +21,8 @@ export interface Git {
   read(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
   /** Object id of a file or tree at a sha (`.` = the top), or undefined: equal ids mean equal content. */
   objectId(repo: RepoRef, sha: string, path: string): Promise<string | undefined>;
+  /** Those of these paths that are symbolic links at a sha. */
+  links(repo: RepoRef, sha: string, paths: readonly string[]): Promise<readonly string[]>;
   /** Every file of a sha with what it is and its object id, sorted by path; links and submodules count as files. */
   tree(repo: RepoRef, sha: string): Promise<readonly TreeFile[]>;
   /** Whether a commit is the head or lies behind it; false as well when the mirror does not have it. */

@@ -1,12 +1,10 @@
 /** From the `sidecar` of a pipeline to the image that slots are started from: pulled or built once, then remembered. */
 import { createHash } from 'node:crypto';
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failed, success, type Result } from '../core/result.ts';
 import type { Git } from '../core/ports.ts';
 import type { SidecarSource } from '../core/pipeline.ts';
 import type { RepoRef, TrustClass } from '../core/run.ts';
-import { isErrno } from '../core/errno.ts';
 import type { CommandResult, Engine, ImageInfo } from './engine.ts';
 import type { HeldLayer } from './layers.ts';
 
@@ -74,17 +72,12 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
     });
   }
 
-  async function build(
+  function build(
     checkout: string,
     sidecar: SidecarSource & { readonly kind: 'build' },
     names: { readonly tag: string; readonly cacheNamespace: string },
     say: (text: string) => void,
   ): Promise<CommandResult> {
-    const link = await findLink(checkout, sidecar);
-    if (link !== undefined) {
-      const lastLines = `${link} is a symbolic link; a sidecar is built from real files of the commit only`;
-      return { ok: false, lastLines };
-    }
     say(`building the sidecar from ${sidecar.file}\n`);
     const [context, file] = [join(checkout, sidecar.context), join(checkout, sidecar.file)];
     return engine.build({ ...names, context, file }, say);
@@ -94,13 +87,16 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
     named,
     async resolve({ sidecar, repo, sha, trust, files, say }) {
       if (sidecar.kind === 'image') return named(sidecar.image, say);
-      const [context, file] = await Promise.all(
-        [sidecar.context, sidecar.file].map((path) => git.objectId(repo, sha, path)),
+      const [context, file, ignored] = await Promise.all(
+        [sidecar.context, sidecar.file, `${sidecar.file}.dockerignore`].map((path) => git.objectId(repo, sha, path)),
       );
       if (context === undefined)
         return failed(`there is no folder ${sidecar.context} in this commit (sidecar.build.context)`);
       if (file === undefined) return failed(`there is no file ${sidecar.file} in this commit (sidecar.build.file)`);
-      const inputs = JSON.stringify([repo.id, trust, context, file, sidecar.file]);
+      const [link] = await git.links(repo, sha, placesOf(sidecar));
+      if (link !== undefined)
+        return failed(`${link} is a symbolic link; a sidecar is built from real files of the commit only`);
+      const inputs = JSON.stringify([repo.id, trust, context, file, sidecar.file, ignored ?? null]);
       const tag = `hearth/sidecar:${createHash('sha256').update(inputs).digest('hex').slice(0, 24)}`;
       return once(tag, async () => {
         const checkout = await files();
@@ -122,17 +118,7 @@ function isName(image: string): boolean {
   return !/^(?:sha256:)?[0-9a-f]+$/.test(image) && !image.startsWith('hearth/sidecar');
 }
 
-/** The build runs on the host and follows a link in the place of its folder or files, also to where no job may look. */
-async function findLink(
-  checkout: string,
-  { context, file }: SidecarSource & { readonly kind: 'build' },
-): Promise<string | undefined> {
-  for (const path of [context, file, join(context, '.dockerignore'), `${file}.dockerignore`]) {
-    try {
-      if ((await lstat(join(checkout, path))).isSymbolicLink()) return path;
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
-    }
-  }
-  return undefined;
+/** The build runs on the host and would follow a link in their place, also to where no job may look. */
+function placesOf({ context, file }: SidecarSource & { readonly kind: 'build' }): readonly string[] {
+  return [context, file, join(context, '.dockerignore'), `${file}.dockerignore`].filter((path) => path !== '.');
 }

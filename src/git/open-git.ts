@@ -36,9 +36,11 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
     if (!answer.ok) throw unreadable(repo, answer);
     return answer.stdout;
   };
-  const entries = async (repo: RepoRef, sha: string, path: string): Promise<readonly TreeEntry[]> => {
+  const entries = async (repo: RepoRef, sha: string, ...paths: readonly string[]): Promise<readonly TreeEntry[]> => {
     if (!isSha(sha)) throw new Error(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`);
-    return parseTree(await read(repo, ['ls-tree', '-z', '--long', '--full-tree', '--end-of-options', sha, '--', path]));
+    return parseTree(
+      await read(repo, ['ls-tree', '-z', '--long', '--full-tree', '--end-of-options', sha, '--', ...paths]),
+    );
   };
   const mergeBase = async (repo: RepoRef, one: string, other: string): Promise<string | null> => {
     if (!isSha(one) || !isSha(other)) return null;
@@ -70,6 +72,8 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
         .split('\n')
         .at(-1);
     },
+    links: async (repo, sha, paths) =>
+      (await entries(repo, sha, ...paths)).filter(({ mode }) => mode === '120000').map(({ path }) => path),
     tree: async (repo, sha) => {
       if (!isSha(sha)) throw new Error(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`);
       const args = ['ls-tree', '-r', '-z', '--long', '--full-tree', '--end-of-options', sha];

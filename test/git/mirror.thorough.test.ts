@@ -352,6 +352,13 @@ describe('reading', () => {
     await expect(git.tree(upstream.repo, '--help')).rejects.toThrow(/not a full commit id/);
   });
 
+  it('tells which of some paths are symbolic links', async () => {
+    const sha = upstream.push('main', { 'a/b': 'text\n', link: { mode: '120000', content: 'a/b' } });
+    const git = open();
+    await git.fetch({ repo: upstream.repo, sha, ref: 'refs/heads/main' });
+    expect(await git.links(upstream.repo, sha, ['link', 'a/b', 'nope', 'a', '*'])).toEqual(['link']);
+  });
+
   it('rejects when the repository was never fetched, and says what to do', async () => {
     await expect(open().list(upstream.repo, absent, '.hearth')).rejects.toThrow(/Fetch the commit first/);
   });
