@@ -81,6 +81,7 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
         log,
         dataDirectory: config.dataDirectory,
         slots: config.slots,
+        labels: config.labels,
         logBytes: config.logBytes,
         kept: config.kept,
         dockerHost: environment['DOCKER_HOST'],

@@ -42,6 +42,8 @@ export interface WorkerSideParts {
   readonly log: Log;
   readonly dataDirectory: string;
   readonly slots: number;
+  /** What it offers to `runs-on` beside what every worker does. */
+  readonly labels: readonly string[];
   readonly logBytes: number;
   /** For workspaces of failed jobs; null = none is kept. */
   readonly kept: KeptLimits | null;
@@ -101,6 +103,7 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     // Without an engine nothing can be started, so nothing may be claimed.
     slots: docker.isUp() ? parts.slots : 0,
     platform: platform(),
+    labels: parts.labels,
     capacity,
     details: {
       ...{ docker: docker.finding(), workspaces: workspaceFinding(open, clock), pool: open.pool.counts() },

@@ -197,6 +197,7 @@ function startWorker(
     log: createLog('error', 2),
     dataDirectory: parts.data,
     slots: availableParallelism(),
+    labels: [],
     logBytes: LOG_BYTES,
     kept: null,
     dockerHost: context.environment['DOCKER_HOST'],

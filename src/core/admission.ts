@@ -1,5 +1,6 @@
 /** Which worker a job goes to, and what is kept free for one that is too big for the moment. Pure but for its own counting. */
 import type { Job, WorkerId } from './job.ts';
+import { labelsOf, offers, whyNoWorker } from './runs-on.ts';
 import { NOTHING, amountsOf, asksForNothing, fits, minus, neverFits, plus, type Capacity } from './resources.ts';
 
 /** A worker as the store knows it. */
@@ -9,6 +10,8 @@ export interface WorkerState {
   readonly leaseUntil: Date;
   /** Where its jobs run: `linux/amd64`. */
   readonly platform?: string;
+  /** HEARTH_LABELS. */
+  readonly labels?: readonly string[];
   /** Absent = not measured: any job is taken to fit. */
   readonly capacity?: Capacity;
 }
@@ -28,6 +31,7 @@ export interface Admission {
 
 interface Place {
   readonly worker: WorkerState;
+  readonly labels: ReadonlySet<string>;
   readonly isIdle: boolean;
   slots: number;
   free: typeof NOTHING | null;
@@ -42,17 +46,25 @@ export function openAdmission(workers: readonly WorkerState[], running: readonly
       const jobs = byWorker.get(worker.id) ?? [];
       const used = jobs.map(({ spec }) => amountsOf(spec.resources)).reduce(plus, NOTHING);
       const free = worker.capacity === undefined ? null : minus(worker.capacity, used);
-      return { worker, isIdle: jobs.length === 0, slots: worker.slots - jobs.length, free, isReserved: false };
+      const slots = worker.slots - jobs.length;
+      return { worker, labels: labelsOf(worker), isIdle: jobs.length === 0, slots, free, isReserved: false };
     });
   return {
     slots: places.reduce((sum, { worker }) => sum + worker.slots, 0),
     platforms: new Set(places.flatMap(({ worker }) => worker.platform ?? [])),
     refusal({ spec }) {
-      if (spec.resources === null || places.length === 0) return undefined;
-      const boxes = places.flatMap(({ worker: { capacity }, isIdle }) =>
+      if (spec.resources === null && !isChoosy(spec)) return undefined;
+      const suited = places.filter((place) => suits(place, spec));
+      if (suited.length === 0) {
+        // One that is only away may come back, and what it offers is known.
+        const mayCome = workers.length === 0 || workers.some((worker) => offers(worker, labelsOf(worker), spec));
+        return mayCome ? undefined : whyNoWorker(workers, spec);
+      }
+      if (spec.resources === null) return undefined;
+      const boxes = suited.flatMap(({ worker: { capacity }, isIdle }) =>
         capacity === undefined ? [] : [{ capacity, isIdle }],
       );
-      return boxes.length < places.length ? undefined : neverFits(spec.resources, boxes);
+      return boxes.length < suited.length ? undefined : neverFits(spec.resources, boxes);
     },
     hasFreeSlot: () => places.some(({ slots }) => slots > 0),
     take({ spec }) {
@@ -60,7 +72,7 @@ export function openAdmission(workers: readonly WorkerState[], running: readonly
       const isFree = asksForNothing(wanted);
       let best: Place | undefined;
       for (const place of places) {
-        if (place.slots <= 0 || (best !== undefined && place.slots <= best.slots)) continue;
+        if (place.slots <= 0 || (best !== undefined && place.slots <= best.slots) || !suits(place, spec)) continue;
         if (isFree || (!place.isReserved && (place.free === null || fits(wanted, place.free)))) best = place;
       }
       if (best === undefined) return undefined;
@@ -68,16 +80,25 @@ export function openAdmission(workers: readonly WorkerState[], running: readonly
       if (best.free !== null) best.free = minus(best.free, wanted);
       return best.worker.id;
     },
-    reserve({ spec: { resources } }) {
+    reserve({ spec }) {
+      const { resources } = spec;
       if (resources === null) return;
       // The first that could hold it, and so the same one every time: one that changed would never become free.
-      const place = places.find(
-        ({ worker: { slots, capacity }, isIdle, isReserved }) =>
-          !isReserved &&
-          slots > 0 &&
-          (capacity === undefined || neverFits(resources, [{ capacity, isIdle }]) === undefined),
-      );
-      if (place !== undefined) place.isReserved = true;
+      const found = places.find((place) => {
+        const { slots, capacity } = place.worker;
+        if (place.isReserved || slots === 0 || !suits(place, spec)) return false;
+        return capacity === undefined || neverFits(resources, [{ capacity, isIdle: place.isIdle }]) === undefined;
+      });
+      if (found !== undefined) found.isReserved = true;
     },
   };
+}
+
+function isChoosy({ runsOn, platform }: Job['spec']): boolean {
+  return runsOn !== undefined || platform !== undefined;
+}
+
+/** Most jobs go anywhere. */
+function suits({ worker, labels }: Pick<Place, 'worker' | 'labels'>, spec: Job['spec']): boolean {
+  return !isChoosy(spec) || offers(worker, labels, spec);
 }

@@ -1,13 +1,7 @@
 /** From the jobs of a file to the jobs of a run: matrices are multiplied out, and what is known when planning is filled in. */
+import { Trouble, attempt, filled, given, isList, numberOf, short } from './fill-in.ts';
 import { contextsUsed } from './expression-syntax.ts';
-import {
-  ExpressionFailure,
-  evaluateTemplate,
-  isTruthy,
-  renderTemplate,
-  type Value,
-  type Values,
-} from './expression.ts';
+import { isTruthy, renderTemplate, type Value, type Values } from './expression.ts';
 import { waitsForOf } from './graph.ts';
 import { MAX_COMBINATIONS, combinationNames, combinationsOf, countProduct, type Axes, type Matrix } from './matrix.ts';
 import type {
@@ -20,8 +14,9 @@ import type {
   Pipeline,
   Strategy,
 } from './pipeline.ts';
-import { placed, type Problem, type ProblemCode } from './problem.ts';
+import { placed, type Problem } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
+import { PLATFORMS } from './runs-on.ts';
 
 const MAX_JOBS = 1000;
 const MAX_TIMEOUT_MINUTES = 1440;
@@ -85,20 +80,12 @@ function concurrencyOf(template: ConcurrencyTemplate | null, label: string, valu
   return { group, cancelInProgress: isTruthy(given(template.cancelInProgress, `${label}.cancel-in-progress`, values)) };
 }
 
-class Trouble extends Error {
-  readonly code: ProblemCode;
-
-  constructor(code: ProblemCode, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 function instancesOf(template: JobTemplate, values: Values): readonly JobSpec[] {
-  const { name, parallel } = template;
+  const { name, parallel, platforms = [] } = template;
   const { combinations, names, failFast, maxParallel } = combinationsOfJob(template, values);
   const shards = parallel ?? 1;
-  const total = combinations.length * shards;
+  const kinds = platforms.length > 1 ? platforms : [platforms[0]];
+  const total = combinations.length * kinds.length * shards;
   if (total > MAX_COMBINATIONS) {
     const key = template.strategy === null ? `jobs.${name}.parallel` : `jobs.${name}.strategy.matrix with parallel`;
     throw new Trouble(
@@ -106,22 +93,37 @@ function instancesOf(template: JobTemplate, values: Values): readonly JobSpec[] 
       `${key} makes ${total} jobs, and at most ${MAX_COMBINATIONS} are possible. Take values away or split the job.`,
     );
   }
-  return combinations.flatMap((axes, combination) =>
-    Array.from({ length: shards }, (_, part): JobSpec => {
-      const shard = parallel === null ? null : { index: part + 1, total: shards };
-      const group = { index: combination * shards + part, total, failFast, maxParallel };
-      const isAlone = template.strategy === null && parallel === null;
-      const own = { name: withShard(names[combination] ?? name, shard), axes, shard, group: isAlone ? null : group };
-      return instanceOf(template, values, own);
-    }),
+  if (platforms.length > 0 && combinations.some((axes) => Object.hasOwn(axes, 'platform')))
+    throw new Trouble(
+      'bad-matrix',
+      `jobs.${name} has both platforms and an axis platform, and expressions would see only one. Rename the axis.`,
+    );
+  const isAlone = template.strategy === null && parallel === null && kinds.length === 1;
+  const parts = combinations.flatMap((axes, combination) =>
+    kinds.flatMap((platform) =>
+      Array.from({ length: shards }, (_, part) => ({ axes, combination, platform, part: part + 1 })),
+    ),
   );
+  return parts.map(({ axes, combination, platform, part }, index): JobSpec => {
+    const shard = parallel === null ? null : { index: part, total: shards };
+    const marks = [
+      ...(kinds.length > 1 && platform !== undefined ? [PLATFORMS.get(platform) ?? platform] : []),
+      ...(shard === null ? [] : [`${part}/${shards}`]),
+    ];
+    return instanceOf(template, values, {
+      name: withMarks(names[combination] ?? name, marks),
+      axes: platform === undefined ? axes : { ...axes, platform },
+      shard,
+      group: isAlone ? null : { index, total, failFast, maxParallel },
+      ...(platform === undefined ? {} : { platform }),
+    });
+  });
 }
 
-/** `test` → `test (2/3)`, `test (linux)` → `test (linux, 2/3)`. */
-function withShard(name: string, shard: JobSpec['shard']): string {
-  if (shard === null) return name;
-  const part = `${shard.index}/${shard.total}`;
-  return name.endsWith(')') ? `${name.slice(0, -1)}, ${part})` : `${name} (${part})`;
+/** `test` → `test (arm64, 2/3)`, `test (18)` → `test (18, arm64, 2/3)`. */
+function withMarks(name: string, marks: readonly string[]): string {
+  if (marks.length === 0) return name;
+  return name.endsWith(')') ? `${name.slice(0, -1)}, ${marks.join(', ')})` : `${name} (${marks.join(', ')})`;
 }
 
 interface Combinations {
@@ -159,10 +161,10 @@ function combinationsOfJob({ strategy, name }: JobTemplate, values: Values): Com
 function instanceOf(
   template: JobTemplate,
   values: Values,
-  own: Pick<JobSpec, 'name' | 'axes' | 'group' | 'shard'>,
+  own: Pick<JobSpec, 'name' | 'axes' | 'group' | 'shard' | 'platform'>,
 ): JobSpec {
   const { strategy: _, position: _place, title: _title, parallel: _parts, ...common } = template;
-  const { name: key, timeoutMinutes, continueOnError, concurrency, ...rest } = common;
+  const { name: key, timeoutMinutes, continueOnError, concurrency, runsOn, platforms: _platforms, ...rest } = common;
   const label = `jobs.${key}`;
   const known = { ...values, contexts: { ...values.contexts, matrix: own.axes, strategy: strategyContext(own.group) } };
   const minutes = numberOf(timeoutMinutes, `${label}.timeout-minutes`, known, 0, MAX_TIMEOUT_MINUTES);
@@ -174,7 +176,19 @@ function instanceOf(
     timeoutMs: Math.max(1, Math.round(minutes * MINUTE_MS)),
     continueOnError: isTruthy(given(continueOnError, `${label}.continue-on-error`, known)),
     concurrency: concurrencyOf(concurrency, `${label}.concurrency`, known),
+    ...(runsOn === undefined ? {} : { runsOn: workerLabels(runsOn, `${label}.runs-on`, known) }),
   };
+}
+
+function workerLabels(template: NonNullable<JobTemplate['runsOn']>, label: string, values: Values): readonly string[] {
+  const found = filled(template, label, values);
+  const labels = isList(found) ? found : [found];
+  const wrong = labels.find((text) => typeof text !== 'string' || !/^[\w.-]{1,64}$/.test(text));
+  if (wrong === undefined && labels.length > 0) return labels.map(String);
+  throw new Trouble(
+    'bad-value',
+    `${label} must be labels of workers: up to 64 letters, digits, dots, dashes and underscores. It is ${short(found)}.`,
+  );
 }
 
 /** A name without a word about the matrix would be the same for all combinations. */
@@ -220,14 +234,6 @@ function partsOf({ include = [], exclude = [], ...axes }: Readonly<Record<string
   };
 }
 
-/** Expressions may stand anywhere in a matrix, also inside of its values. */
-function filled(value: Value, label: string, values: Values): Value {
-  if (typeof value === 'string') return given(value, label, values);
-  if (isList(value)) return value.map((item) => filled(item, label, values));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, filled(item, label, values)]));
-}
-
 function listAt(value: Value, label: string): readonly Value[] {
   if (isList(value) && value.length > 0) return value;
   throw new Trouble('bad-matrix', `${label} must be a list with at least one value. It is ${short(value)}.`);
@@ -243,36 +249,6 @@ function combinationsAt(value: Value, label: string): readonly Axes[] {
   throw new Trouble('bad-matrix', `${label} must be a list of combinations. It is ${short(value)}.`);
 }
 
-function short(value: Value): string {
-  const text = JSON.stringify(value);
-  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
-}
-
 function mapping(value: Value | undefined): Readonly<Record<string, Value>> {
   return typeof value === 'object' && value !== null && !isList(value) ? value : {};
-}
-
-function numberOf(value: number | string, label: string, values: Values, least: number, most: number): number {
-  const found = given(value, label, values);
-  const number = Number(found);
-  if (number > 0 && number >= least && number <= most) return number;
-  throw new Trouble('bad-value', `${label} must be a number from ${least} to ${most}. It is ${short(found)}.`);
-}
-
-/** What stands in the file, or what its expression gives. */
-function given(value: Value, label: string, values: Values): Value {
-  return typeof value === 'string' ? attempt(label, () => evaluateTemplate(value, values)) : value;
-}
-
-function attempt<T>(label: string, evaluate: () => T): T {
-  try {
-    return evaluate();
-  } catch (cause) {
-    if (!(cause instanceof ExpressionFailure)) throw cause;
-    throw new Trouble('bad-expression', `${label}: ${cause.message}. Correct the expression or what it takes.`);
-  }
-}
-
-function isList(value: Value): value is readonly Value[] {
-  return Array.isArray(value);
 }

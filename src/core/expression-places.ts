@@ -34,6 +34,8 @@ const places: readonly Place[] = [
   { path: ['env', '*'], scope: { contexts: [...planned, 'secrets'] } },
   { path: ['jobs', '*', 'name'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'if'], scope: { contexts: atStart, status: true }, isCondition: true },
+  { path: ['jobs', '*', 'runs-on'], scope: { contexts: ofJob } },
+  { path: ['jobs', '*', 'runs-on', '*'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'strategy', '**'], scope: { contexts: planned } },
   { path: ['jobs', '*', 'timeout-minutes'], scope: { contexts: ofJob } },
   { path: ['jobs', '*', 'continue-on-error'], scope: { contexts: ofJob } },

@@ -91,6 +91,10 @@ export const defaults = z
   )
   .meta({ id: 'defaults' });
 
+const platform = z.enum(['linux/amd64', 'linux/arm64', 'amd64', 'arm64'], {
+  error: 'must be linux/amd64 or linux/arm64',
+});
+
 const attempts = z
   .int({ error: 'must be a whole number' })
   .min(0, { error: 'must lie between 0 and 10' })
@@ -192,6 +196,14 @@ export const job = z.strictObject(
       .describe(
         'From -100 to 100: of jobs whose remaining paths are about equally long the higher one starts first. Default 0.',
       ),
+    'runs-on': listOrOne(line, 'must be a label or a list of labels', 1)
+      .optional()
+      .describe(
+        'Labels that the worker must have, all of them: `self-hosted`, `linux`, `x64` or `arm64`, and those of `HEARTH_LABELS`.',
+      ),
+    platforms: listOrOne(platform, 'must be a platform or a list of platforms', 1)
+      .optional()
+      .describe('The job runs once on each of these, on workers of that kind: `linux/amd64`, `linux/arm64`.'),
     resources: resources.optional().describe('What the job needs of the machine, and its limits.'),
     parallel: z
       .int({ error: 'must be a whole number' })

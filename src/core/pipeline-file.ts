@@ -23,6 +23,7 @@ import { failed, success, type Result } from './result.ts';
 import { resourcesOf } from './resources-schema.ts';
 import type { Retry } from './retry.ts';
 import { artifactsOf } from './artifact-schema.ts';
+import { platformOf } from './runs-on.ts';
 import { usesOf } from './secret-uses.ts';
 import { durationMs, listOf } from './schema-values.ts';
 import { parseSize } from './size.ts';
@@ -202,6 +203,8 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     steps: specs,
     env,
     artifacts: artifactsOf(input.artifacts),
+    ...(input['runs-on'] === undefined ? {} : { runsOn: input['runs-on'] }),
+    ...(input.platforms === undefined ? {} : { platforms: platformsOf(input.platforms) }),
     ...(input.inputs === undefined ? {} : { inputs: listOf(input.inputs) }),
     secrets: usesOf(input.secrets, templates),
     timeoutMinutes: input['timeout-minutes'] ?? DEFAULT_TIMEOUT_MINUTES,
@@ -277,6 +280,10 @@ function stepOf(
 function envAt(root: YamlNode, path: readonly PropertyKey[]): Readonly<Record<string, string>> {
   const entries = nodeAt(root, path)?.entries ?? new Map<string, { node: YamlNode }>();
   return Object.fromEntries([...entries].map(([name, { node }]) => [name, writtenIn(node)]));
+}
+
+function platformsOf(input: NonNullable<JobInput['platforms']>): readonly string[] {
+  return unique(listOf(input).map((text) => platformOf(text) ?? text));
 }
 
 function unique(names: readonly string[]): readonly string[] {

@@ -81,7 +81,6 @@ const cures: ReadonlyMap<string, string> = new Map([
     'uses',
     'The commit is checked out already, so remove a checkout; write what another action does as "run", or put its tool into the image (sidecar)',
   ],
-  ['runs-on', 'Remove it; what a job runs in is the image in "sidecar", or in its "container"'],
   ['options', 'Remove it; limits stand at "sidecar" (memory, shm-size), and what a tool needs belongs into the image'],
   ['ports', 'Remove it; a job reaches the ports of its services at <service>:<port>, and nobody reaches a job'],
   ['volumes', 'Remove it; put files into the image, or use a cache with "volume" for what is kept between runs'],

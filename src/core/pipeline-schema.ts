@@ -129,7 +129,7 @@ export const keysOf = {
   cache: { known: Object.keys(cache.shape), later: [] },
   job: {
     known: Object.keys(job.shape),
-    later: ['matrix', 'runs-on', 'platforms', 'environment', 'lane', 'workflow', 'image', 'verify', 'uses', 'with'],
+    later: ['matrix', 'environment', 'lane', 'workflow', 'image', 'verify', 'uses', 'with'],
   },
   strategy: { known: Object.keys(strategy.shape), later: [] },
   container: { known: Object.keys(containerKeys.shape), later: ['options', 'ports', 'volumes', 'credentials'] },

@@ -83,8 +83,12 @@ export type CacheSpec =
 /** A job as the file says it. Texts marked "template" may hold expressions; `expand.ts` turns it into the jobs of a run. */
 export interface JobTemplate extends Omit<
   JobSpec,
-  'key' | 'axes' | 'group' | 'shard' | 'timeoutMs' | 'continueOnError' | 'concurrency'
+  'key' | 'axes' | 'group' | 'shard' | 'timeoutMs' | 'continueOnError' | 'concurrency' | 'runsOn' | 'platform'
 > {
+  /** One text may be an expression that gives a list. */
+  readonly runsOn?: Template | readonly Template[];
+  /** The job runs once on each of them. */
+  readonly platforms?: readonly string[];
   readonly concurrency: ConcurrencyTemplate | null;
   readonly parallel: number | null;
   readonly timeoutMinutes: number | Template;
@@ -157,6 +161,10 @@ export interface JobSpec {
   /** Among jobs of the same run whose remaining paths are alike, and between runs: higher goes first. */
   readonly priority: number;
   readonly resources: Resources | null;
+  /** Labels that a worker must have, all of them; absent = any worker. */
+  readonly runsOn?: readonly string[];
+  /** As Docker writes it; absent = any. */
+  readonly platform?: string;
   /** null = only the machine's own faults, once, before anything ran. */
   readonly retry: Retry | null;
   /** Which part of `parallel` it is, from 1; null without. */

@@ -181,6 +181,8 @@ export interface WorkerInfo {
   readonly slots: number;
   /** Of the containers it starts: `linux/amd64`. */
   readonly platform?: string;
+  /** What it offers to `runs-on` beside what every worker does. */
+  readonly labels?: readonly string[];
   /** What it has for its jobs beside slots; absent = not measured, any job is taken to fit. */
   readonly capacity?: Capacity;
   /** For `/health`: which workspace strategy it uses and why, engine version, slots warm and busy … */

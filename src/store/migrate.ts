@@ -13,6 +13,7 @@ import { durations } from './migrations/0009-durations.ts';
 import { approvals } from './migrations/0010-approvals.ts';
 import { reruns } from './migrations/0011-reruns.ts';
 import { reuse } from './migrations/0012-reuse.ts';
+import { labels } from './migrations/0013-labels.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -28,6 +29,7 @@ export const migrations: readonly Migration[] = [
   approvals,
   reruns,
   reuse,
+  labels,
 ];
 
 /**

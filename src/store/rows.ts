@@ -100,6 +100,7 @@ export function workerOf(row: WorkerRow): StoreCounts['workers'][number] {
     details: JSON.parse(row.details) as Record<string, unknown>,
     leaseUntil: new Date(row.lease_until),
     ...(row.platform === null ? {} : { platform: row.platform }),
+    ...(row.labels === null ? {} : { labels: JSON.parse(row.labels) as readonly string[] }),
     ...(row.capacity === null ? {} : { capacity: JSON.parse(row.capacity) as Capacity }),
   };
 }

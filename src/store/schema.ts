@@ -168,6 +168,7 @@ export interface WorkerTable {
   details: Json;
   lease_until: Instant;
   platform: string | null;
+  labels: Json | null;
   capacity: Json | null;
 }
 

@@ -12,6 +12,7 @@ export async function renewWorker(db: Db, worker: WorkerInfo, leaseUntil: Date, 
     details: JSON.stringify(worker.details),
     lease_until: leaseUntil.getTime(),
     platform: worker.platform ?? null,
+    labels: worker.labels === undefined ? null : JSON.stringify(worker.labels),
     capacity: worker.capacity === undefined ? null : JSON.stringify(worker.capacity),
   };
   await db

@@ -43,10 +43,16 @@ function migrateMachine(of: JobOfWorkflow): 'here' | 'elsewhere' {
   const axis = labels
     .map((label) => /^\$\{\{\s*matrix\.([\w-]+)\s*\}\}$/.exec(label)?.[1])
     .find((one) => one !== undefined);
-  const isPlain = labels.every((label) => LINUX.test(label)) && !labels.some((label) => /arm/i.test(label));
   const text = 'Jobs run on your own box, in the image of "container" or "sidecar".';
   if (axis !== undefined) draft.drop(job, 'runs-on', { ...place, kind: 'dropped', text });
-  else if (isPlain) draft.drop(job, 'runs-on', { ...place, kind: 'dropped', text });
+  else if (labels.some((label) => /^self-hosted$/i.test(label))) keepLabels(of, labels);
+  else if (labels.every((label) => LINUX.test(label)) && labels.some((label) => /arm/i.test(label))) {
+    pair.key = draft.document.createNode('platforms');
+    pair.value = draft.document.createNode('linux/arm64');
+    const arm = 'It goes to a worker with an ARM64 processor.';
+    draft.before(job, 'platforms', { ...place, kind: 'changed', text: arm, original: labels.join(', ') });
+  } else if (labels.every((label) => LINUX.test(label)))
+    draft.drop(job, 'runs-on', { ...place, kind: 'dropped', text });
   else
     draft.drop(job, 'runs-on', {
       ...place,
@@ -60,4 +66,16 @@ function migrateMachine(of: JobOfWorkflow): 'here' | 'elsewhere' {
   if (isSeq(values) && values.items.length > 1)
     keepValues(of, axis, (value) => value === first, 'They would all run in the same image');
   return left === 0 ? 'elsewhere' : 'here';
+}
+
+/** A runner of one's own had these labels; a worker that is to take its jobs needs them too. */
+function keepLabels({ draft, job, name, lineOf }: JobOfWorkflow, labels: readonly string[]): void {
+  const own = labels.filter((label) => !/^(?:self-hosted|linux|x64|arm64)$/i.test(label));
+  const pair = pairOf(job, 'runs-on');
+  if (isMap(pair?.value)) pair.value = draft.document.createNode([...labels]);
+  if (own.length === 0) return;
+  draft.before(job, 'runs-on', {
+    ...{ line: lineOf(pair), key: `jobs.${name}.runs-on`, kind: 'todo' },
+    text: `Give the worker that is to take this job these labels (HEARTH_LABELS): ${own.join(', ')}.`,
+  });
 }

@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import { at, claimIn, evidence, finishIn, jobIn, passed, planned, runIn } from '../support.ts';
 
-const has = { platform: 'linux/amd64', capacity: { cpus: 4, memoryBytes: 2 ** 33, diskBytes: 2 ** 36 } };
+const has = {
+  platform: 'linux/amd64',
+  labels: ['gpu'],
+  capacity: { cpus: 4, memoryBytes: 2 ** 33, diskBytes: 2 ** 36 },
+};
 const worker = { id: 'w', slots: 3, ...has, details: { workspace: 'overlay', warm: 2 } };
 
 export function leaseContract(open: OpenEmptyStore): void {
