@@ -9,6 +9,7 @@ import { judgeLine } from './core/supersede.ts';
 import { planApproval, type ApprovalIntake } from './planner/approval.ts';
 import { planAsked, type AskedIntake } from './planner/asked.ts';
 import { readConfig, withSource, type FoundConfig } from './planner/config-source.ts';
+import { mergedForm } from './planner/merge.ts';
 import { readPipelines, type FoundPipeline } from './planner/pipelines.ts';
 import { timetableOf } from './planner/timetable.ts';
 import { asksForPaths, asksToSkip } from './core/trigger.ts';
@@ -179,7 +180,9 @@ async function planCommit(
   if (found.length > 0) {
     const isAsked = found.some(({ parsed }) => parsed.ok && asksForPaths(parsed.value.on, intake));
     const changed = isAsked ? await changedBy(git, intake) : null;
-    return { plan: planNewest(intake, found, ends, changed) };
+    const merged = await mergedForm(git, intake, found);
+    if (!merged.ok) return stepFor(parts, intake, merged.problem);
+    return { plan: planNewest(intake, found, ends, changed, merged.value) };
   }
   const expected = await pipelinesOfDefaultBranch(git, intake);
   return expected.ok ? { plan: planNone(intake, expected.value, ends, sha) } : stepFor(parts, intake, expected.problem);

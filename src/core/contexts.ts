@@ -3,7 +3,7 @@ import { strategyContext } from './expand.ts';
 import type { Value, Values } from './expression.ts';
 import type { Job } from './job.ts';
 import { lets, type Outcome } from './outcome.ts';
-import { fullName, type Run, type RunContext } from './run.ts';
+import { filesAt, fullName, type Run, type RunContext } from './run.ts';
 
 /** A run before it is made has everything but its id. */
 export type RunToBe = Pick<Run, 'repo' | 'sha' | 'ref' | 'eventName' | 'pipeline'> & { readonly id: number | null };
@@ -44,7 +44,7 @@ function githubContext(run: RunToBe, context: RunContext, job: Job | null): Valu
     run_attempt: job === null ? null : String(job.attempt),
     run_id: run.id === null ? null : String(run.id),
     run_number: run.id === null ? null : String(run.id),
-    sha: run.sha,
+    sha: filesAt(run, context),
     workflow: run.pipeline,
     workspace: '/work',
   };

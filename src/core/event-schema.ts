@@ -38,10 +38,14 @@ const pullRequestKeys = {
   types: listOrOne(pullRequestType, 'must be a type or a list of them', 1)
     .optional()
     .describe('What happens to it. Default: `opened`, `synchronize` and `reopened`.'),
+  checkout: z
+    .enum(['head', 'merge'], { error: 'must be head or merge' })
+    .optional()
+    .describe('`merge`: jobs get the head merged into the newest base, `head`: just the head. Default `head`.'),
 };
 
 const pullRequestFilter = z
-  .strictObject(pullRequestKeys, { error: 'must be a mapping with branches, paths or types, or nothing' })
+  .strictObject(pullRequestKeys, { error: 'must be a mapping with branches, paths, types or checkout, or nothing' })
   .nullable();
 const mergeGroupFilter = z
   .strictObject({ ...branchKeys }, { error: 'must be a mapping with branches, or nothing' })
@@ -156,7 +160,7 @@ export const eventKeys = {
     later: ['workflow_call', 'workflow_run', 'repository_dispatch', 'release', 'pull_request_target'],
   },
   push: { known: Object.keys({ ...branchKeys, ...tagKeys, ...pathKeys }), later: [] },
-  pull_request: { known: Object.keys(pullRequestKeys), later: ['checkout'] },
+  pull_request: { known: Object.keys(pullRequestKeys), later: [] },
   merge_group: { known: Object.keys(branchKeys), later: ['types'] },
   workflow_dispatch: { known: ['inputs'], later: [] },
   input: { known: ['description', 'required', 'default', 'type', 'options'], later: ['deprecationMessage'] },

@@ -27,6 +27,12 @@ export interface Git {
   tree(repo: RepoRef, sha: string): Promise<readonly TreeFile[]>;
   /** Whether a commit is the head or lies behind it; false as well when the mirror does not have it. */
   contains(repo: RepoRef, head: string, sha: string): Promise<boolean>;
+  /**
+   * Makes the commit that merging the head into the base gives, as `git merge` would with nobody to ask, and tells its sha;
+   * both must be in the mirror. The same two give the same commit. The problem lists the files that are in
+   * conflict; none when they have no common past.
+   */
+  merge(repo: RepoRef, base: string, head: string): Promise<Result<string, readonly string[]>>;
   /** The message of a commit, at most 1 MiB of it. */
   message(repo: RepoRef, sha: string): Promise<string>;
   /**

@@ -2,7 +2,7 @@
 import { mayAssign, parseAssignments, parsePaths } from './command-files.ts';
 import type { Job } from './job.ts';
 import type { JobSpec } from './pipeline.ts';
-import { fullName, type Run, type RunContext } from './run.ts';
+import { filesAt, fullName, type Run, type RunContext } from './run.ts';
 import type { SecretTexts } from './secrets-port.ts';
 import type { SecretUse } from './secret-uses.ts';
 
@@ -95,7 +95,7 @@ function builtIn(run: Run, context: RunContext, job: Job): Record<string, string
     GITHUB_REPOSITORY_OWNER: run.repo.owner,
     GITHUB_RUN_ATTEMPT: String(job.attempt),
     GITHUB_RUN_ID: String(run.id),
-    GITHUB_SHA: run.sha,
+    GITHUB_SHA: filesAt(run, context),
     GITHUB_STEP_SUMMARY: `${JOB_FILES}/summary`,
     GITHUB_WORKFLOW: run.pipeline,
     GITHUB_WORKSPACE: '/work',

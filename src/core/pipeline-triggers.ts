@@ -33,12 +33,11 @@ const filterKeys = {
 } as const;
 
 function filterOf(input: Readonly<Record<string, string | readonly string[] | undefined>>): EventFilter {
-  return Object.fromEntries(
-    Object.entries(filterKeys).flatMap(([key, name]) => {
-      const patterns = input[key];
-      return patterns === undefined ? [] : [[name, listOf(patterns)]];
-    }),
-  );
+  const lists = Object.entries(filterKeys).flatMap(([key, name]) => {
+    const patterns = input[key];
+    return patterns === undefined ? [] : [[name, listOf(patterns)] as const];
+  });
+  return { ...Object.fromEntries(lists), ...(input['checkout'] === 'merge' ? { checkout: 'merge' } : {}) };
 }
 
 function inputsOf(dispatch: OnMapping['workflow_dispatch'], root: YamlNode): DispatchInputs {

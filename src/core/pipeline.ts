@@ -52,6 +52,8 @@ export interface EventFilter {
   readonly pathsIgnore?: readonly string[];
   /** Of a pull request what happened to it; absent = its head changed. */
   readonly types?: readonly string[];
+  /** Jobs of a pull request get its head merged into the base; absent = the head. */
+  readonly checkout?: 'merge';
 }
 
 /** The warm image that slots are made from. */

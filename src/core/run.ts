@@ -85,8 +85,15 @@ export function fullName(repo: RepoRef): string {
   return `${repo.owner}/${repo.name}`;
 }
 
+/** The commit whose files the jobs of a run get: of a pull request perhaps its head merged into the base. */
+export function filesAt(run: Pick<Run, 'sha'>, { merge }: Pick<RunContext, 'merge'>): string {
+  return merge?.sha ?? run.sha;
+}
+
 /** What every job of a run needs to know beside its own spec. Stored once with the run. */
 export interface RunContext {
+  /** `pull_request.checkout: merge`: a commit that only the mirror has, and what the head was merged into. */
+  readonly merge?: { readonly sha: string; readonly base: string };
   readonly sidecar: Sidecar;
   readonly caches: Readonly<Record<string, CacheSpec>>;
   /** Branch or tag name without the prefix, as GITHUB_REF_NAME. */

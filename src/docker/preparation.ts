@@ -6,6 +6,7 @@ import type { CacheSpec } from '../core/pipeline.ts';
 import { layerKey, volumeName } from '../core/cache-key.ts';
 import { error } from '../core/outcome.ts';
 import type { Claim, Git } from '../core/ports.ts';
+import { filesAt } from '../core/run.ts';
 import type { Egress } from './egress.ts';
 import { Ended } from './ended.ts';
 import type { ImageInfo } from './engine.ts';
@@ -38,7 +39,7 @@ export interface PreparationParts {
 /** The caller releases `checkout`. Throws Ended with the outcome that the job takes. */
 export async function prepare(parts: PreparationParts, claim: Claim, say: (text: string) => void): Promise<Prepared> {
   const wish = await resolveSlot(parts, claim, say);
-  return { ...wish, checkout: await openCheckout(parts, claim.run) };
+  return { ...wish, checkout: await openCheckout(parts, { ...claim.run, sha: filesAt(claim.run, claim.context) }) };
 }
 
 /** What can be told without the files of the commit. Throws Ended. */
@@ -115,14 +116,14 @@ async function openCheckout({ checkouts, git }: PreparationParts, { repo, sha, t
 
 async function keyOf(
   git: Git,
-  { run }: Claim,
+  { run, context }: Claim,
   image: ImageInfo,
   name: string,
   cache: CacheSpec & { readonly kind: 'layer' },
 ): Promise<string> {
   const keyFiles: { path: string; objectId: string }[] = [];
   for (const path of cache.key) {
-    const objectId = await git.objectId(run.repo, run.sha, path);
+    const objectId = await git.objectId(run.repo, filesAt(run, context), path);
     if (objectId === undefined) {
       throw new Ended(
         error('config', `cache ${name}: there is no file ${path} in this commit; correct \`cache.${name}.key\``),

@@ -3,6 +3,7 @@ import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter, Store } from '../core/ports.ts';
 import { readyServices } from '../core/ready-containers.ts';
 import { inputFiles, isAudited, leavesResults, reuseKeyText, takesResults, type BegunForReuse } from '../core/reuse.ts';
+import { filesAt } from '../core/run.ts';
 import { Ended } from './ended.ts';
 import { resolveSlot, sha256, type PreparationParts } from './preparation.ts';
 import { writePrelude } from './prelude.ts';
@@ -56,8 +57,7 @@ async function keyOf(
   patterns: readonly string[],
   say: (text: string) => void,
 ): Promise<string> {
-  const { repo, sha } = claim.run;
-  const files = inputFiles(patterns, await parts.git.tree(repo, sha));
+  const files = inputFiles(patterns, await parts.git.tree(claim.run.repo, filesAt(claim.run, claim.context)));
   if (!files.ok) throw new Ended(error('config', files.problem));
   const { image, wanted } = await resolveSlot(parts, claim, say);
   const services = await Promise.all(readyServices(claim).map((service) => parts.sidecars.named(service.image, say)));

@@ -4,6 +4,7 @@ import type { RepoRef } from '../core/run.ts';
 import { checkout } from './checkout.ts';
 import { cloneUrls } from './clone-url.ts';
 import { gitRunner, type GitAnswer } from './git.ts';
+import { mergeCommits } from './merge.ts';
 import { isSha, openMirrors, type Mirrors } from './mirror.ts';
 import { wordsOf } from './trouble.ts';
 
@@ -84,6 +85,8 @@ export function openGit(options: GitOptions): Git & Pick<Mirrors, 'maintain'> {
       const args = ['merge-base', '--is-ancestor', '--end-of-options', sha, head];
       return (await run({ gitDir: mirrors.pathOf(repo), args, timeoutMs })).ok;
     },
+    merge: (repo, base, head) =>
+      mergeCommits({ run: (call) => run({ gitDir: mirrors.pathOf(repo), timeoutMs, ...call }), base, head }),
     message: async (repo, sha) => {
       if (!isSha(sha)) throw new Error(`${JSON.stringify(sha.slice(0, 80))} is not a full commit id`);
       const commit = (await read(repo, ['cat-file', 'commit', sha])).toString('utf8');

@@ -16,19 +16,27 @@ import type { FoundPipeline } from './pipelines.ts';
 
 export type HeadIntake = Intake & { readonly kind: 'head' };
 
+/** The head merged into the base, or why it cannot be. */
+export type Merged = Result<NonNullable<RunContext['merge']>, string>;
+
+export function wantsMerge({ eventName }: Pick<HeadIntake, 'eventName'>, { on }: Pick<Pipeline, 'on'>): boolean {
+  return eventName === 'pull_request' && on.pull_request?.checkout === 'merge';
+}
+
 /** A run for each pipeline that wants the event; a broken file is a run that ended in an error before it began. */
 export function planNewest(
   intake: HeadIntake,
   found: readonly FoundPipeline[],
   ends: readonly Run[],
   changed: readonly string[] | null,
+  merged: Merged | null = null,
 ): IntakePlan {
   const notes: string[] = [];
   const runs = found.flatMap(({ name, parsed }): PlannedRun[] => {
     if (!parsed.ok) return [endedRun(intake, name, error('config', brokenMessage(parsed.problem)))];
     const verdict = judgeTrigger(parsed.value.on, intake, changed);
-    if (verdict.wanted) return [{ ...plannedOrBroken(intake, parsed.value), standsAlone: isBeside(intake) }];
-    if (verdict.by === 'paths') return [{ ...plannedOrBroken(intake, parsed.value), leftOut: verdict.why }];
+    if (verdict.wanted) return [{ ...plannedOrBroken(intake, parsed.value, merged), standsAlone: isBeside(intake) }];
+    if (verdict.by === 'paths') return [{ ...plannedOrBroken(intake, parsed.value, null), leftOut: verdict.why }];
     notes.push(`${name}: ${verdict.why}`);
     return [];
   });
@@ -108,18 +116,22 @@ function endsFor(runs: readonly Run[], sha: string): IntakePlan['ends'] {
   return runs.map((run) => ({ run: run.id, outcome: supersededBy(sha) }));
 }
 
-function plannedOrBroken(intake: HeadIntake, pipeline: Pipeline): PlannedRun {
-  const planned = plannedRun(intake, pipeline);
+function plannedOrBroken(intake: HeadIntake, pipeline: Pipeline, merged: Merged | null): PlannedRun {
+  const isMerged = merged !== null && wantsMerge(intake, pipeline);
+  if (isMerged && !merged.ok) return endedRun(intake, pipeline.name, error('config', merged.problem));
+  const merge = isMerged && merged.ok ? { merge: merged.value } : {};
+  const planned = plannedRun({ ...intake, ...merge }, pipeline);
   return planned.ok ? planned.value : endedRun(intake, pipeline.name, error('config', brokenMessage(planned.problem)));
 }
 
 /** The problems are those that show only with the values of this event, such as a matrix that an expression gives. */
 export function plannedRun(
-  intake: HeadIntake,
+  intake: HeadIntake & Pick<RunContext, 'merge'>,
   pipeline: Pipeline,
   inputs: RunContext['inputs'] = {},
 ): Result<PlannedRun, readonly Problem[]> {
-  const bare = bareRun(intake, pipeline.name);
+  const { merge } = intake;
+  const bare = merge === undefined ? bareRun(intake, pipeline.name) : mergedRun(bareRun(intake, pipeline.name), merge);
   const context = { ...bare.context, inputs, sidecar: pipeline.sidecar, caches: pipeline.caches, vars: pipeline.vars };
   const values = planValues({ ...bare, id: null }, context);
   const heading = runHeading(pipeline, values);
@@ -163,6 +175,12 @@ function bareRun(intake: HeadIntake, pipeline: string): PlannedRun {
     leftOut: null,
     reported: true,
   };
+}
+
+/** Its statuses go to the head all the same. */
+function mergedRun(run: PlannedRun, merge: NonNullable<RunContext['merge']>): PlannedRun {
+  const ref = `refs/pull/${run.prNumber}/merge`;
+  return { ...run, ref, context: { ...run.context, refName: shortRef(ref), merge } };
 }
 
 function shortRef(ref: string): string {

@@ -179,8 +179,10 @@ async function insertJobs(db: Db, run: RunId, { jobs, leftOut }: PlannedRun, now
 const BRANCH = 'refs/heads/';
 
 /** An approval is for one pull request, so two of them share no run though they have one head. */
-export function dedupeKey(run: Pick<PlannedRun, 'repo' | 'sha' | 'trust' | 'pipeline' | 'prNumber'>): string {
-  const key = `${run.repo.id} ${run.sha} ${run.trust} ${run.pipeline}`;
+export function dedupeKey(run: Pick<PlannedRun, 'repo' | 'sha' | 'trust' | 'pipeline' | 'prNumber' | 'ref'>): string {
+  // What a pull request would become is another commit than its head.
+  const files = run.ref.endsWith('/merge') ? ` ${run.ref}` : '';
+  const key = `${run.repo.id} ${run.sha} ${run.trust} ${run.pipeline}${files}`;
   return run.prNumber !== null && (run.trust === 'T3' || run.trust === 'T4') ? `${key} #${run.prNumber}` : key;
 }
 

@@ -159,6 +159,23 @@ jobs:
   });
 });
 
+it('a pull request that asks for the merge gets what it would become, and its head gets the statuses', async () => {
+  await rig.remote.commit({ '.hearth/main.yml': passing, 'of-both': '1\n' });
+  await rig.remote.git('branch', 'mergeable', 'main');
+  const yaml = pipeline(
+    '  a: { run: "cat of-branch of-base; git rev-parse HEAD; echo $GITHUB_SHA $GITHUB_REF" }\n',
+  ).replace('on: [push, pull_request]', 'on: { pull_request: { checkout: merge, branches: [main] } }');
+  const sha = await rig.remote.commit({ '.hearth/main.yml': yaml, 'of-branch': 'branch\n' }, { branch: 'mergeable' });
+  await rig.remote.commit({ 'of-branch': null, '.hearth/main.yml': passing, 'of-base': 'base\n' });
+  expect((await rig.pullRequest(sha, { branch: 'mergeable', number: 31 })).status).toBe(202);
+  expect((await rig.runOf(sha)).outcome).toMatchObject({ result: 'success' });
+  const log = await (await rig.api(`/logs/${sha}/a`)).text();
+  const [, merged = ''] = /branch\nbase\n([0-9a-f]{40})\n/.exec(log) ?? [];
+  expect(log).toContain(`${merged} refs/pull/31/merge\n`);
+  expect(merged).not.toBe(sha);
+  await expect.poll(() => rig.github.shown(sha)['hearth/main/a'], { timeout: 30_000 }).toBe('success');
+});
+
 describe('a newer head', () => {
   it('ends the older run on a branch: its processes die, its statuses say by what', async () => {
     const older = await rig.remote.commit({ '.hearth/main.yml': sleeping }, { branch: 'topic' });

@@ -359,6 +359,34 @@ describe('reading', () => {
     expect(await git.links(upstream.repo, sha, ['link', 'a/b', 'nope', 'a', '*'])).toEqual(['link']);
   });
 
+  it('merges two commits, tells what is in conflict, and refuses what has no common past', async () => {
+    const base = upstream.push('main', { a: '1\n', b: '1\n' });
+    const ours = upstream.push('main', { a: '2\n', b: '1\n' });
+    const theirs = upstream.commit({ a: '1\n', b: '2\n', 'new é': 'x' }, base);
+    const clash = upstream.commit({ a: '3\n', b: '1\n' }, base);
+    const alone = upstream.commit({ a: '4\n' });
+    const git = open();
+    for (const [name, sha] of Object.entries({ theirs, clash, alone })) {
+      upstream.ref(`refs/heads/${name}`, sha);
+      await git.fetch({ repo: upstream.repo, sha, ref: `refs/heads/${name}` });
+    }
+    await git.fetch({ repo: upstream.repo, sha: ours, ref: 'refs/heads/main' });
+    const merged = await git.merge(upstream.repo, ours, theirs);
+    expect(merged).toEqual(await git.merge(upstream.repo, ours, theirs));
+    if (!merged.ok) throw new Error(String(merged.problem));
+    expect(await git.read(upstream.repo, merged.value, 'a')).toBe('2\n');
+    expect(await git.read(upstream.repo, merged.value, 'b')).toBe('2\n');
+    expect(await git.read(upstream.repo, merged.value, 'new é')).toBe('x');
+    expect(await git.contains(upstream.repo, merged.value, theirs)).toBe(true);
+    const into = join(root.root, 'work');
+    expect(await git.checkout({ repo: upstream.repo, sha: merged.value, directory: into })).toMatchObject({ ok: true });
+    expect(readFileSync(join(into, 'b'), 'utf8')).toBe('2\n');
+    expect(await git.merge(upstream.repo, ours, clash)).toEqual({ ok: false, problem: ['a'] });
+    expect(await git.merge(upstream.repo, ours, alone)).toEqual({ ok: false, problem: [] });
+    await expect(git.merge(upstream.repo, ours, 'f'.repeat(40))).rejects.toThrow(/cannot merge/);
+    await expect(git.merge(upstream.repo, ours, 'HEAD')).rejects.toThrow(/full commit ids/);
+  });
+
   it('rejects when the repository was never fetched, and says what to do', async () => {
     await expect(open().list(upstream.repo, absent, '.hearth')).rejects.toThrow(/Fetch the commit first/);
   });
