@@ -1,4 +1,5 @@
 /** The Executor port over Docker: the phases of one attempt in order, and clean-up whatever happens. */
+import { statfs } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import type { JobId } from '../core/job.ts';
 import { error, type Outcome } from '../core/outcome.ts';
@@ -99,8 +100,11 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
       return await runPlaced({ ...parts, user, condemn }, claim, signals, log, placement);
     } catch (cause) {
       // The slot is gone or does not obey: nothing in it may be trusted or used again, and nothing in it may live on.
-      if (!signals.detach.aborted) await condemn(placement.slot);
-      throw cause;
+      if (signals.detach.aborted) throw cause;
+      // A supervisor that cannot write ends. Asked before the slot is removed, which frees what was missing.
+      const isFull = cause instanceof SlotLost && (await isDiskFull(parts.slotsRoot));
+      await condemn(placement.slot);
+      throw isFull ? new Ended(DISK_FULL) : cause;
     }
   }
 
@@ -196,8 +200,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
 
   async function outcomeOf(cause: unknown, signals: ExecutionSignals): Promise<Outcome> {
     if (cause instanceof Ended) return cause.outcome;
-    if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
-      return error('disk', 'the disk is full; free some space and run the job again');
+    if (isErrno(cause, 'ENOSPC', 'EDQUOT')) return DISK_FULL;
     if (signals.stop.aborted) return signals.stop.reason as Outcome;
     if (cause instanceof SlotLost) return error('lost_slot', `the slot was lost: ${cause.message}`);
     parts.onError(cause);
@@ -205,6 +208,15 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   return { execute, release, sweep };
+}
+
+const DISK_FULL = error('disk', 'the disk is full; free some space and run the job again');
+/** What the few records of a slot take at most. */
+const RECORDS_BYTES = 1024 ** 2;
+
+async function isDiskFull(folder: string): Promise<boolean> {
+  const { bfree, bsize } = await statfs(folder);
+  return bfree * bsize < RECORDS_BYTES;
 }
 
 function keyOf(job: Pick<Claim['job'], 'id' | 'attempt'>): string {
