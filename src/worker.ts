@@ -2,6 +2,7 @@
  * The worker: executes the jobs that the scheduler claimed for it. It holds nothing that matters in memory: after a
  * restart the same claims are read again and each is re-attached.
  */
+import type { Publication } from './core/artifact.ts';
 import type { JobId } from './core/job.ts';
 import { error, type Outcome } from './core/outcome.ts';
 import type { Claim, Clock, Executor, Store, WorkerInfo } from './core/ports.ts';
@@ -43,6 +44,30 @@ export function createWorker(parts: WorkerParts): Worker {
   const { store, executor, clock } = parts;
   const executions = new Map<JobId, Execution>();
   const detach = new AbortController();
+  const detached = new Promise<never>((_, reject) => {
+    detach.signal.addEventListener('abort', () => {
+      reject(detach.signal.reason as Error);
+    });
+  });
+  // Mostly nobody waits for it.
+  detached.catch(() => undefined);
+  let nextTick = Promise.withResolvers<undefined>();
+
+  /** Until the store took it: the job waits that long, since it may not get further than what is on record. */
+  async function publish(claim: Claim, publication: Publication): Promise<void> {
+    const { id, attempt } = claim.job;
+    for (;;) {
+      const tick = nextTick.promise;
+      try {
+        await store.publishArtifacts(id, attempt, publication);
+        parts.onChange();
+        return;
+      } catch (error) {
+        parts.onError(error, claim);
+      }
+      await Promise.race([tick, detached]);
+    }
+  }
 
   async function run(claim: Claim, stop: AbortSignal): Promise<void> {
     const { job } = claim;
@@ -54,6 +79,7 @@ export function createWorker(parts: WorkerParts): Worker {
           parts.onError(error, claim);
         });
       },
+      published: (publication) => publish(claim, publication),
     });
     const execution = executions.get(job.id);
     if (execution !== undefined) execution.isOver = true;
@@ -99,6 +125,8 @@ export function createWorker(parts: WorkerParts): Worker {
       await executor.sweep(await store.claimsOf(parts.info().id));
     },
     async tick(signal) {
+      nextTick.resolve(undefined);
+      nextTick = Promise.withResolvers();
       const claims = await store.claimsOf(parts.info().id);
       stopTheLost(claims);
       for (const claim of claims) {

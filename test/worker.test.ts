@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { decide } from '../src/core/schedule.ts';
 import { cancelledBy, error, type Outcome } from '../src/core/outcome.ts';
+import type { Store } from '../src/core/ports.ts';
+import { StoreUnavailable } from '../src/core/store-trouble.ts';
+import { openSqliteStore } from '../src/store/sqlite.ts';
 import { startEngineRig, type EngineRig } from './support/engine-rig.ts';
 
 const failure: Outcome = { result: 'failure', reason: 'exit', message: 'run: exit 1', exitCode: 1 };
@@ -149,5 +152,68 @@ describe('a worker that goes away', () => {
     expect(outcomes(await rig.finished(id))).toEqual({ a: 'error/lost_worker' });
     // It still runs, and nobody would take its result: it is stopped.
     expect(await job.stopped).toMatchObject({ reason: 'lost_worker' });
+  });
+});
+
+describe('a job that publishes an artifact', () => {
+  const dist = { name: 'dist', bytes: 12, files: 2, expiresAt: new Date(Date.now() + 86_400_000) };
+  const publication = { names: ['dist'], artifacts: [dist] };
+  const spec = (name: string) =>
+    name === 'test' ? { needs: ['build'], artifactNeeds: [{ job: 'build', artifact: 'dist' }] } : {};
+
+  it('lets the one that waits for it start while it runs on itself', async () => {
+    const rig = await start();
+    const id = await rig.run({ build: [], test: ['build'] }, { spec });
+    const build = await rig.executor.next('build');
+    await build.publish(publication);
+    const test = await rig.executor.next('test');
+    expect(test.claim).toMatchObject({ artifacts: [{ name: 'dist', job: 'build', attempt: 1 }] });
+    expect(test.claim.needs).toEqual({ build: { result: '', outputs: {} } });
+    test.end();
+    build.end();
+    expect(outcomes(await rig.finished(id))).toEqual({ build: 'success/exit', test: 'success/exit' });
+  });
+
+  it('makes the run red when it fails after that, though the other one passed', async () => {
+    const rig = await start();
+    const id = await rig.run({ build: [], test: ['build'] }, { spec });
+    const build = await rig.executor.next('build');
+    await build.publish(publication);
+    (await rig.executor.next('test')).end();
+    build.end(failure);
+    const found = await rig.finished(id);
+    expect(outcomes(found)).toEqual({ build: 'failure/exit', test: 'success/exit' });
+    expect(found.run.outcome).toMatchObject({ result: 'failure' });
+  });
+
+  it('waits until the store took it, and gets no further before', async () => {
+    const real = await openSqliteStore(':memory:');
+    let refusals = 2;
+    const store: Store = {
+      ...real,
+      publishArtifacts: (...args) =>
+        refusals-- > 0 ? Promise.reject(new StoreUnavailable('busy')) : real.publishArtifacts(...args),
+    };
+    const rig = await start({ store });
+    const id = await rig.run({ build: [], test: ['build'] }, { spec });
+    const build = await rig.executor.next('build');
+    await build.publish(publication);
+    expect((await real.findRun(id))?.jobs[0]?.published).toEqual(['dist']);
+    (await rig.executor.next('test')).end();
+    build.end();
+    expect((await rig.finished(id)).run.outcome?.result).toBe('success');
+    expect(rig.errors.splice(0)).toHaveLength(2);
+  });
+
+  it('is let go of while the store does not take it', async () => {
+    const real = await openSqliteStore(':memory:');
+    const store: Store = { ...real, publishArtifacts: () => Promise.reject(new StoreUnavailable('busy')) };
+    const rig = await startEngineRig({ store });
+    await rig.run({ build: [], test: ['build'] }, { spec });
+    const build = await rig.executor.next('build');
+    const published = expect(build.publish(publication)).rejects.toThrow('asked to leave');
+    await expect.poll(() => rig.errors).not.toHaveLength(0);
+    await rig[Symbol.asyncDispose]();
+    await published;
   });
 });

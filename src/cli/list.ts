@@ -29,7 +29,10 @@ function entryOf({ name, file, on, jobs }: Pipeline) {
     name,
     file,
     on,
-    jobs: jobs.map((job) => ({ name: job.name, title: job.title, needs: job.needs ?? null, phase: job.phase ?? null })),
+    jobs: jobs.map(({ name: job, title, needs = null, phase = null, artifactNeeds }) => ({
+      ...{ name: job, title, needs, phase },
+      ...(artifactNeeds === undefined ? {} : { artifact_needs: artifactNeeds }),
+    })),
   };
 }
 

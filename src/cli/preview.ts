@@ -1,6 +1,7 @@
 /** `hearth preview`: what an event would run, level by level. Jobs of one level may run at the same time. */
 import { expandPipeline } from '../core/expand.ts';
 import { levelsOf } from '../core/graph.ts';
+import { awaitedArtifacts } from '../core/needs.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
 import { success, type Result } from '../core/result.ts';
@@ -22,7 +23,14 @@ interface Preview {
   readonly file: string;
   readonly wanted: boolean;
   readonly why: string | null;
-  readonly levels: readonly (readonly { readonly name: string; readonly waits_for: readonly string[] }[])[];
+  readonly levels: readonly (readonly PreviewedJob[])[];
+}
+
+interface PreviewedJob {
+  readonly name: string;
+  readonly waits_for: readonly string[];
+  /** Of those, what it waits for instead of their end, by their names; absent = nothing. */
+  readonly artifacts?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Exit 0; 1 when a file is broken; 3 when there is none. */
@@ -56,8 +64,18 @@ function previewOf(
   const jobs = expandPipeline(pipeline, { contexts: { github, inputs: {} } });
   if (!jobs.ok) return jobs;
   const waitsFor = new Map(jobs.value.map((job) => [job.spec.name, job.waitsFor]));
+  const specs = new Map(jobs.value.map(({ spec }) => [spec.name, spec]));
   const levels = levelsOf(waitsFor).map((level) =>
-    level.map((name) => ({ name, waits_for: waitsFor.get(name) ?? [] })),
+    level.map((name): PreviewedJob => {
+      const waits_for = waitsFor.get(name) ?? [];
+      const spec = specs.get(name);
+      if (spec?.artifactNeeds === undefined) return { name, waits_for };
+      const artifacts = waits_for.flatMap((need): [string, readonly string[]][] => {
+        const names = awaitedArtifacts({ spec }, specs.get(need)?.key ?? '');
+        return names === undefined ? [] : [[need, names]];
+      });
+      return { name, waits_for, artifacts: Object.fromEntries(artifacts) };
+    }),
   );
   return success({ ...common, wanted: true, why: null, levels });
 }
@@ -66,9 +84,14 @@ function linesOf({ pipeline, file, wanted, why, levels }: Preview): readonly str
   if (!wanted) return [`${pipeline} (${file}): does not run: ${why}`];
   const lines = levels.flatMap((level, index) =>
     level.map(
-      ({ name, waits_for }) =>
-        `  ${index + 1}  ${name}${waits_for.length > 0 ? `  after ${waits_for.join(', ')}` : ''}`,
+      ({ name, waits_for, artifacts = {} }) =>
+        `  ${index + 1}  ${name}${waits_for.length > 0 ? `  after ${waits_for.map((need) => labelOf(need, artifacts[need])).join(', ')}` : ''}`,
     ),
   );
   return [`${pipeline} (${file})`, ...lines];
+}
+
+/** `build`, or `dist of build` where the job does not wait for the end of it. */
+function labelOf(need: string, artifacts: readonly string[] | undefined): string {
+  return artifacts === undefined ? need : `${artifacts.join(' and ')} of ${need}`;
 }

@@ -12,6 +12,13 @@ export interface KeptArtifact {
   readonly expiresAt: Date;
 }
 
+/** What a step of a job that goes on has published. */
+export interface Publication {
+  /** All that it said it would; of an optional one nothing may have been there. */
+  readonly names: readonly string[];
+  readonly artifacts: readonly KeptArtifact[];
+}
+
 /** Which attempt of which job it is of. */
 export interface ArtifactOf extends KeptArtifact {
   readonly runId: RunId;

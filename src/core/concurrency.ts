@@ -3,6 +3,7 @@
  * those that wait only the newest stays, and with `cancel-in-progress` the newest ends the holder. Pure.
  */
 import type { Job } from './job.ts';
+import { waitsAnew } from './needs.ts';
 import type { Outcome } from './outcome.ts';
 import type { Concurrency } from './pipeline.ts';
 import type { Run } from './run.ts';
@@ -61,9 +62,11 @@ export function jobGroups(
 ): ReadonlyMap<string, readonly Member[]> {
   const groups = new Map<string, Member[]>();
   for (const { run, jobs } of runs) {
+    const byName = new Map(jobs.map((job) => [job.name, job]));
     for (const job of jobs) {
       const { concurrency } = job.spec;
       if (concurrency === null || run.ending !== null || (job.state !== 'queued' && job.state !== 'running')) continue;
+      if (waitsAnew(job, byName)) continue;
       const key = concurrencyKey(run, concurrency);
       const members = groups.get(key) ?? [];
       members.push(memberOf(run, job, concurrency));

@@ -2,6 +2,7 @@
 import { strategyContext } from './expand.ts';
 import type { Value, Values } from './expression.ts';
 import type { Job } from './job.ts';
+import { awaitedArtifacts } from './needs.ts';
 import { lets, type Outcome } from './outcome.ts';
 import { filesAt, fullName, type Run, type RunContext } from './run.ts';
 
@@ -52,12 +53,14 @@ function githubContext(run: RunToBe, context: RunContext, job: Job | null): Valu
 
 /**
  * What a job learns of those it needs, by key. The combinations of a matrix count as one job: the worst result, and all
- * outputs, those of the combination that ended last on top.
+ * outputs, those of the combination that ended last on top. Of a job whose artifacts alone it needs it learns nothing.
  */
 export function needsContext(job: Pick<Job, 'spec'>, jobs: readonly Job[]): Value {
   const entries = (job.spec.needs ?? []).flatMap((key): [string, Value][] => {
     const group = jobs.filter(({ spec }) => spec.key === key).toSorted(byEnd);
     if (group.length === 0) return [];
+    // It may or may not be over by now, and nobody may depend on which.
+    if (awaitedArtifacts(job, key) !== undefined) return [[key, { result: '', outputs: {} }]];
     const outputs = Object.assign({}, ...group.map((one) => one.outputs)) as Readonly<Record<string, string>>;
     return [[key, { result: worst(group.map((one) => resultOf(one.outcome))), outputs }]];
   });

@@ -33,9 +33,12 @@ const need = z.union(
         .boolean({ error: 'must be true or false' })
         .optional()
         .describe('The job may be absent from the file or left out of the run. Default false.'),
+      artifact: listOrOne(safeName, 'must be an artifact name or a list of artifact names', 1)
+        .optional()
+        .describe('Artifacts that a step of that job publishes: they are waited for, and not the end of the job.'),
     }),
   ],
-  { error: 'must be a job name, or a mapping with job and optional' },
+  { error: 'must be a job name, or a mapping with job, artifact and optional' },
 );
 const names = listOrOne(need, 'must be a job name or a list of job names');
 export const axisValue = z.unknown();
@@ -132,6 +135,11 @@ export const step = z.strictObject(
       .describe('`bash`, `sh`, `python`, or a command with `{0}` for the script. Default: bash, else sh.'),
     'timeout-minutes': timeout.optional().describe('The step is stopped and fails after so long.'),
     'continue-on-error': yesOrNo.optional().describe('A failure of this step is noted and tolerated. Default false.'),
+    publish: listOrOne(safeName, 'must be an artifact name or a list of artifact names', 1)
+      .optional()
+      .describe(
+        'Artifacts of the job that are whole once this step has succeeded: they are kept at once, and jobs that need them start.',
+      ),
   },
   { error: 'must be a mapping with run' },
 );

@@ -22,6 +22,8 @@ export interface Job {
   readonly evidence: Evidence | null;
   /** For the jobs that need this one; empty until it is over. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** Names of the artifacts that its newest attempt published before its end. */
+  readonly published: readonly string[];
   /** Earlier attempts, each followed by another one. */
   readonly history: readonly PastAttempt[];
   /** 0 before the first claim; grows by one with each. Late writers of an older attempt are refused. */

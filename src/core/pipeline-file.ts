@@ -26,6 +26,7 @@ import { artifactsOf } from './artifact-schema.ts';
 import { platformOf } from './runs-on.ts';
 import { usesOf } from './secret-uses.ts';
 import { durationMs, listOf } from './schema-values.ts';
+import { needsOf } from './needs.ts';
 import { parseSize } from './size.ts';
 import { triggersOf } from './pipeline-triggers.ts';
 import { readYaml, writtenIn, type YamlNode } from './yaml-tree.ts';
@@ -181,9 +182,6 @@ type Defaults = NonNullable<PipelineInput['defaults']>['run'];
 function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): JobTemplate {
   const path = ['jobs', name];
   const steps = input.steps ?? [{ run: input.run ?? '' }];
-  const needs = listOf(input.needs ?? []).map((need) =>
-    typeof need === 'string' ? { job: need, optional: false } : { job: need.job, optional: need.optional ?? false },
-  );
   const defaults = { ...common.defaults, ...input.defaults?.run };
   // As on GitHub, where the container has its own, and the file's and the job's come on top.
   const env = { ...envAt(root, [...path, 'container', 'env']), ...common.env, ...envAt(root, [...path, 'env']) };
@@ -197,8 +195,7 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     position: keyPosition(root, path),
     strategy: input.strategy === undefined ? null : strategyOf(input.strategy),
     condition: conditionOf(input.if),
-    needs: input.needs === undefined ? undefined : unique(needs.map(({ job }) => job)),
-    optionalNeeds: unique(needs.filter(({ optional }) => optional).map(({ job }) => job)),
+    ...needsOf(input.needs),
     phase: input.phase,
     steps: specs,
     env,
@@ -274,6 +271,7 @@ function stepOf(
     shell: input.shell ?? defaults?.shell ?? null,
     timeoutMinutes: input['timeout-minutes'] ?? null,
     continueOnError: input['continue-on-error'] ?? false,
+    ...(input.publish === undefined ? {} : { publish: unique(listOf(input.publish)) }),
   };
 }
 

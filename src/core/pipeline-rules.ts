@@ -8,6 +8,7 @@ import { checkGraph, type GraphJob } from './graph.ts';
 import { sameName } from './pipeline-names.ts';
 import { keyPosition, labelOf, nodeAt } from './pipeline-issues.ts';
 import { normalPath } from './pipeline-paths.ts';
+import { checkPublishing } from './publish-rules.ts';
 import { nearestWord, type Position, type Problem, type ProblemCode } from './problem.ts';
 import { shown } from './shown.ts';
 import { writtenIn, type YamlNode } from './yaml-tree.ts';
@@ -23,6 +24,7 @@ export function problemsOfRules(root: YamlNode, file: string): readonly Problem[
   checkCaches(root, report);
   checkJobs(root, report);
   checkOrder(root, report);
+  checkPublishing(root, report);
   return problems;
 }
 

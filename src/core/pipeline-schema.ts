@@ -137,7 +137,7 @@ export const keysOf = {
   health: { known: Object.keys(health.shape), later: [] },
   defaults: { known: Object.keys(defaults.shape), later: [] },
   defaultsRun: { known: Object.keys(defaultsRun.shape), later: [] },
-  need: { known: ['job', 'optional'], later: ['artifacts'] },
+  need: { known: ['job', 'artifact', 'optional'], later: [] },
   secret: { known: secretUseKeys, later: [] },
   artifact: { known: artifactKeys, later: ['name', 'exclude', 'reports', 'untracked'] },
   concurrency: { known: ['group', 'cancel-in-progress'], later: ['queue'] },

@@ -146,6 +146,8 @@ export interface JobSpec {
   readonly needs: readonly string[] | undefined;
   /** Those of `needs` that may be absent from the file or from the run. */
   readonly optionalNeeds: readonly string[];
+  /** Those of `needs` that are met by artifacts and not by the end of the job; absent = none. */
+  readonly artifactNeeds?: readonly ArtifactNeed[];
   readonly phase: string | undefined;
   readonly steps: readonly StepSpec[];
   /** Pipeline env and job env merged; templates, evaluated when the job starts. */
@@ -184,6 +186,13 @@ export interface JobSpec {
   readonly outputs: Readonly<Record<string, Template>>;
 }
 
+/** A need that is met as soon as the artifact is published. */
+export interface ArtifactNeed {
+  /** Key of a job. */
+  readonly job: string;
+  readonly artifact: string;
+}
+
 /** A job of a run, before the run is made. */
 export interface ExpandedJob {
   readonly spec: JobSpec;
@@ -217,6 +226,8 @@ export interface StepSpec {
   /** null = only the job's. */
   readonly timeoutMinutes: number | Template | null;
   readonly continueOnError: boolean | Template;
+  /** Names of the job's artifacts that are kept as soon as it has succeeded; absent = none. */
+  readonly publish?: readonly string[];
 }
 
 /** Stands where a run has no pipeline (none at that commit, commit not there). No file can give this name. */

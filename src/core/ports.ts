@@ -2,7 +2,7 @@
  * The ports: what the loops ask of the world. Adapters implement them, `daemon.ts` joins the two, tests may stand in
  * for whole outside systems. Each comment says when a method is called, how often, and whether it may be repeated.
  */
-import type { ArtifactOf } from './artifact.ts';
+import type { ArtifactOf, Publication } from './artifact.ts';
 import type { JobId, RunId } from './job.ts';
 import type { Result } from './result.ts';
 import type { RepoRef, Run } from './run.ts';
@@ -42,6 +42,11 @@ export interface ExecutionSignals {
   readonly detach: AbortSignal;
   /** Called once per attempt, or again after a re-attach, when its first process was seen. */
   started(at: Date): void;
+  /**
+   * Called after a step that publishes, once all of it lies whole on the disk, and again for that step after a re-attach.
+   * Resolves when it is on record; the next step is not begun before. Rejects only when `detach` aborts.
+   */
+  published(publication: Publication): Promise<void>;
 }
 
 /** Where commit statuses go. */

@@ -14,6 +14,7 @@ export const problemCodes = {
   'need-later-phase': 'A job needs a job of a later phase.',
   'unknown-phase': 'A job names a phase that the file does not list.',
   'unknown-cache': 'A job names a cache that the file does not define.',
+  'unknown-artifact': 'An artifact is published or needed that its job does not have, or that no step publishes.',
   'bad-expression': 'An expression that is wrong, or stands where none may.',
   'no-effect': 'A key that is accepted and does nothing; a note, not an error.',
   'bad-matrix': 'A matrix that gives no combination, or more than 256.',

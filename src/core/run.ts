@@ -126,7 +126,9 @@ export function runOutcome(jobs: readonly Job[], ending: Outcome | null): Outcom
   const cause =
     bad.find((job) => job.outcome?.result === 'error') ??
     bad.find((job) => job.outcome?.result === 'failure') ??
-    bad.find((job) => job.outcome?.result === 'cancelled');
+    bad.find((job) => job.outcome?.result === 'cancelled') ??
+    // Of a job whose failure is tolerated, an artifact that somebody waited for may never have come.
+    bad.find((job) => job.outcome?.reason === 'need_failed');
   if (cause?.outcome) return { ...cause.outcome, message: `${cause.spec.title}: ${cause.outcome.message}` };
   const passed = jobs.filter((job) => succeeded(job.outcome)).length;
   const allowed = jobs.filter((job) => job.outcome?.result === 'failure').length;

@@ -9,8 +9,9 @@ import { jobValues, needsContext, statusOfNeeds } from './contexts.ts';
 import { usesStatus } from './expression-syntax.ts';
 import { ExpressionFailure, evaluateCondition } from './expression.ts';
 import type { RecordedDuration } from './critical-path.ts';
+import { awaitedArtifacts, hasPublished } from './needs.ts';
 import { startsInOrder, type OrderParts, type ReadyRun } from './order.ts';
-import { error, lets, type Outcome } from './outcome.ts';
+import { error, lets, succeeded, type Outcome } from './outcome.ts';
 import { unreachable } from './result.ts';
 import type { Run, RunContext } from './run.ts';
 import { rightsOf } from './trust.ts';
@@ -128,6 +129,11 @@ function decideJob(of: JobInRun, claim: () => JobDecision | undefined): JobDecis
       return run.ending ? { action: 'finish', outcome: run.ending } : settleNeeds(of);
     case 'queued':
       if (run.ending) return { action: 'finish', outcome: run.ending };
+      if (job.spec.artifactNeeds !== undefined) {
+        // The attempt that released it may have failed since, and is not there to be had twice.
+        const still = settleNeeds(of);
+        if (still?.action !== 'queue') return still;
+      }
       return !rightsOf(run.trust).runs || isTooEarly(job, now) ? undefined : claim();
     case 'running':
       return job.leaseUntil !== null && job.leaseUntil < now
@@ -170,6 +176,7 @@ function verdictInGroup(run: Run, job: Job, groups: ReturnType<typeof jobGroups>
   const { concurrency } = job.spec;
   if (concurrency === null) return { kind: 'go' };
   const all = groups.get(concurrencyKey(run, concurrency)) ?? [];
+  if (!all.some(({ order }) => order === job.id)) return { kind: 'wait' };
   return judgeMember(memberOf(run, job, concurrency), all, concurrency.group);
 }
 
@@ -194,7 +201,7 @@ function hasRoom(job: Job, group: readonly Job[], claimed: ReadonlySet<JobId>): 
 }
 
 /**
- * Queues a job once its needs are met, and skips it as soon as one cannot be met any more. A condition is looked at once
+ * Queues a job once its needs are over or have published what it waits for, and skips it as soon as one cannot be met any more. A condition is looked at once
  * all needs are over; one that names a status function decides alone.
  */
 function settleNeeds(of: JobInRun): JobDecision | undefined {
@@ -205,7 +212,7 @@ function settleNeeds(of: JobInRun): JobDecision | undefined {
   // Reading a condition costs more than all the rest, so it is read only where it matters.
   if (broken && !(condition !== null && usesStatus(condition)))
     return { action: 'finish', outcome: notRunAfter(broken, needs, job) };
-  const over = needs.flatMap((need) => (need?.state === 'finished' ? [need] : []));
+  const over = needs.flatMap((need) => (need !== undefined && isOver(need, job) ? [need] : []));
   if (over.length < needs.length) return undefined;
   return condition === null ? { action: 'queue' } : judgeCondition(of, condition, over);
 }
@@ -213,7 +220,8 @@ function settleNeeds(of: JobInRun): JobDecision | undefined {
 function judgeCondition({ run, context, jobs, job }: JobInRun, condition: string, over: readonly Job[]): JobDecision {
   const values = jobValues(run, context, job, needsContext(job, jobs));
   try {
-    const status = statusOfNeeds(over, (need) => isMet(need, job));
+    const waitedOut = over.filter((need) => !hasPublished(need, job));
+    const status = statusOfNeeds(waitedOut, (need) => isMet(need, job));
     if (evaluateCondition(condition, { ...values, status })) return { action: 'queue' };
     const outcome: Outcome = { result: 'skipped', reason: 'condition', message: `if: ${condition.trim()}` };
     return { action: 'finish', outcome };
@@ -231,10 +239,18 @@ function notRunAfter(broken: Job, needs: readonly (Job | undefined)[], job: Job)
   return { result: 'skipped', reason: 'need_failed', message: `not run: ${failed.name} ${why}` };
 }
 
+function isOver(need: Job, job: Job): boolean {
+  return need.state === 'finished' || hasPublished(need, job);
+}
+
 /** What a condition left out counts as met for phases and for optional needs, which ask only that nothing failed. */
 function isMet(need: Job, job: Job): boolean {
+  if (hasPublished(need, job)) return true;
   if (need.outcome === null) return false;
   const mayBeLeftOut = job.spec.needs === undefined || job.spec.optionalNeeds.includes(need.spec.key);
+  // A tolerated failure does not bring the artifact that was waited for.
+  if (awaitedArtifacts(job, need.spec.key) !== undefined)
+    return succeeded(need.outcome) || (mayBeLeftOut && isLeftOut(need));
   return lets(need.outcome, need.spec.continueOnError) || (mayBeLeftOut && isLeftOut(need));
 }
 

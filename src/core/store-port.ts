@@ -1,6 +1,6 @@
 /** The port to the store: all state, and the words its use-cases are made of. */
 import type { ApprovalVerdict, ApprovalWish } from './approval.ts';
-import type { ArtifactOf, KeptArtifact } from './artifact.ts';
+import type { ArtifactOf, KeptArtifact, Publication } from './artifact.ts';
 import type { TestReport } from './junit.ts';
 import type { CommitStatus } from './commit-status.ts';
 import type { Value } from './expression.ts';
@@ -75,6 +75,11 @@ export interface Store {
   claimsOf(worker: WorkerId): Promise<readonly Claim[]>;
   /** The first process of the attempt was seen. Late attempts are refused (false). May be repeated. */
   jobStarted(job: JobId, attempt: number, at: Date): Promise<boolean>;
+  /**
+   * Records what a running attempt has published; from then on the jobs that wait for it alone may start, and it is listed.
+   * Refused (false) when the job is finished or on another attempt. May be repeated.
+   */
+  publishArtifacts(job: JobId, attempt: number, publication: Publication): Promise<boolean>;
   /**
    * The attempt is over. Refused (false) when the job is finished already or on another attempt, so a second call is
    * harmless. A success without evidence is a bug and throws. Updates the run and the desired statuses.
@@ -196,7 +201,10 @@ export interface Claim {
   readonly context: RunContext;
   /** The `needs` context of its expressions. */
   readonly needs: Value;
-  /** Of the jobs it waited for, in their order; the last one wins where two hold the same file. */
+  /**
+   * Of the jobs it waited for, in their order; the last one wins where two hold the same file. Of a job whose artifacts alone
+   * it needs: these, of the attempt that had published them when this one was claimed.
+   */
   readonly artifacts: readonly ArtifactOf[];
   /** Set when the attempt must be stopped; the outcome it will then take. */
   readonly stop: Outcome | null;

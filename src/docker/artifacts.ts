@@ -22,6 +22,16 @@ export interface ArtifactParts {
   readonly now: () => Date;
 }
 
+/** One artifact, captured or not. */
+export interface CapturedOne {
+  /** null = nothing was there, or it could not be had. */
+  readonly kept: KeptArtifact | null;
+  readonly note: string;
+  readonly fault: Outcome | null;
+  /** What stood in the way of copying it. */
+  readonly trouble: WorkspaceTrouble['kind'] | null;
+}
+
 export interface Captured {
   readonly kept: readonly KeptArtifact[];
   readonly tests: TestReport | null;
@@ -33,53 +43,86 @@ export interface Captured {
 
 const NOTHING: Captured = { kept: [], tests: null, notes: '', fault: null };
 
-/** May be repeated for an attempt: what was published before stands. */
+/**
+ * May be repeated for an attempt: what was published before stands, and what is in `published` is not looked for again (null
+ * = nothing was there then).
+ */
 export async function keepArtifacts(
   parts: ArtifactParts,
-  { job, run }: Claim,
+  claim: Claim,
   slot: Slot,
   n: number,
-  outcome: Outcome,
+  { outcome, published }: { readonly outcome: Outcome; readonly published: ReadonlyMap<string, KeptArtifact | null> },
 ): Promise<Captured> {
   if (outcome.result !== 'success' && outcome.result !== 'failure') return NOTHING;
   const kept: KeptArtifact[] = [];
   const reports: TestReport[] = [];
   const faults: Outcome[] = [];
   let notes = '';
-  for (const spec of job.spec.artifacts) {
+  for (const spec of claim.job.spec.artifacts) {
     if (!isKept(spec, outcome.result)) continue;
-    const of = { runId: run.id, jobId: job.id, attempt: job.attempt, name: spec.name };
-    const captured = await capture(
-      parts,
-      { repoId: run.repo.id, trust: run.trust, key: artifactKey(of) },
-      spec,
-      slot,
-      n,
-    );
-    if (typeof captured === 'string') {
-      notes += `hearth: ${captured}\n`;
-      if (!spec.isOptional) faults.push(error('config', captured));
-    } else if (captured.problem !== null) {
-      const message = `artifacts.${spec.name}: ${captured.problem.message}`;
-      notes += `hearth: ${message}\n`;
-      faults.push(error(captured.problem.kind === 'disk' ? 'disk' : 'config', message));
-    } else {
-      const { path } = captured.layer;
-      captured.layer.release();
-      const size = await measure(path);
-      kept.push({ name: spec.name, ...size, expiresAt: new Date(parts.now().getTime() + spec.expireMs) });
-      notes += `hearth: kept artifacts.${spec.name}: ${size.files} ${size.files === 1 ? 'file' : 'files'}, ${size.bytes} bytes\n`;
-      if (!spec.isJunit) continue;
-      const read = await readReports(path);
-      reports.push(read.report);
-      for (const problem of read.problems) {
-        notes += `hearth: artifacts.${spec.name}: ${problem}\n`;
-        faults.push(error('config', `artifacts.${spec.name}: ${problem}`));
-      }
+    const before = published.get(spec.name);
+    if (before === null) continue;
+    const one =
+      before === undefined
+        ? await captureOne(parts, claim, slot, n, spec)
+        : { kept: { ...before, expiresAt: expiryOf(parts, spec) }, note: '', fault: null, trouble: null };
+    notes += one.note;
+    if (one.fault !== null) faults.push(one.fault);
+    if (one.kept === null) continue;
+    kept.push(one.kept);
+    if (!spec.isJunit) continue;
+    const layer = await parts.artifacts.find(layerOf(claim.run, { ...idOf(claim), ...one.kept, job: claim.job.name }));
+    if (layer === undefined) throw new Error('Internal error: an artifact that was captured is not there');
+    const read = await readReports(layer.path).finally(() => {
+      layer.release();
+    });
+    reports.push(read.report);
+    for (const problem of read.problems) {
+      notes += `hearth: artifacts.${spec.name}: ${problem}\n`;
+      faults.push(error('config', `artifacts.${spec.name}: ${problem}`));
     }
   }
   const tests = reports.length === 0 ? null : addReports(reports);
   return { kept, tests, notes, fault: faults[0] ?? null };
+}
+
+/** The workspace must not change meanwhile: its job is over, or frozen. May be repeated: what is there already stands. */
+export async function captureOne(
+  parts: ArtifactParts,
+  claim: Claim,
+  slot: Slot,
+  n: number,
+  spec: ArtifactSpec,
+): Promise<CapturedOne> {
+  const { run } = claim;
+  const key = artifactKey({ ...idOf(claim), name: spec.name });
+  const captured = await capture(parts, { repoId: run.repo.id, trust: run.trust, key }, spec, slot, n);
+  if (typeof captured === 'string')
+    return {
+      kept: null,
+      note: `hearth: ${captured}\n`,
+      fault: spec.isOptional ? null : error('config', captured),
+      trouble: null,
+    };
+  if (captured.problem !== null) {
+    const message = `artifacts.${spec.name}: ${captured.problem.message}`;
+    const fault = error(captured.problem.kind === 'disk' ? 'disk' : 'config', message);
+    return { kept: null, note: `hearth: ${message}\n`, fault, trouble: captured.problem.kind };
+  }
+  const { path } = captured.layer;
+  captured.layer.release();
+  const size = await measure(path);
+  const note = `hearth: kept artifacts.${spec.name}: ${size.files} ${size.files === 1 ? 'file' : 'files'}, ${size.bytes} bytes\n`;
+  return { kept: { name: spec.name, ...size, expiresAt: expiryOf(parts, spec) }, note, fault: null, trouble: null };
+}
+
+function expiryOf({ now }: ArtifactParts, { expireMs }: ArtifactSpec): Date {
+  return new Date(now().getTime() + expireMs);
+}
+
+function idOf({ job, run }: Claim): Pick<ArtifactOf, 'runId' | 'jobId' | 'attempt'> {
+  return { runId: run.id, jobId: job.id, attempt: job.attempt };
 }
 
 /** The layers of what earlier jobs left, topmost first. The caller releases them. Throws Ended when one is gone. */

@@ -1,4 +1,4 @@
-/** Which files and folders of a workspace match patterns, after its job has ended. No link is followed. */
+/** Which files and folders of a workspace match patterns, after its job has ended or while it is frozen. No link is followed. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../core/errno.ts';

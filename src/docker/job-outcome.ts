@@ -63,7 +63,8 @@ function endsJob({ end, timeoutMs }: RanStep): boolean {
   return end.kind !== 'exit' && end.kind !== 'signal' && timeoutMs === null;
 }
 
-function outcomeOf({ end, name, timeoutMs }: RanStep, seen: Observed): Outcome {
+function outcomeOf({ end, name, timeoutMs, fault }: RanStep, seen: Observed): Outcome {
+  if (fault !== undefined) return fault;
   switch (end.kind) {
     case 'exit':
       return { result: 'failure', reason: 'exit', message: `${name}: exit ${end.code}`, exitCode: end.code };

@@ -2,7 +2,9 @@
  * The steps of one attempt as they go: what the next one is, and what the ones before it came to. It is told everything
  * again after a re-attach, and then says the same.
  */
+import type { Publication } from '../core/artifact.ts';
 import { secretFiles } from '../core/job-env.ts';
+import type { Outcome } from '../core/outcome.ts';
 import { shellCommand } from '../core/shell.ts';
 import type { StepSpec } from '../core/pipeline.ts';
 import {
@@ -16,6 +18,7 @@ import {
   type StepFiles,
   type StepsOf,
 } from '../core/steps.ts';
+import type { Published } from './publish.ts';
 import type { StepEnd, StepRequest } from './slot-files.ts';
 
 /** A step that ran, with what was seen of its end. */
@@ -23,6 +26,8 @@ export interface RanStep extends PastStep {
   readonly end: StepEnd;
   /** Its own limit, when that is what ended it. */
   readonly timeoutMs: number | null;
+  /** Why it failed though its commands did not; absent = it did not. */
+  readonly fault?: Outcome;
 }
 
 export interface JobSteps {
@@ -33,7 +38,13 @@ export interface JobSteps {
   next(step: StepSpec, k: number, leftMs: number, before?: 'run' | 'left-out'): Promise<StepRequest | undefined>;
   /** What the step that `next` gave came to; false when none may follow. */
   ended(end: StepEnd, files: StepFiles, leftMs: number): boolean;
+  /** Whether the step that ended last succeeded. */
+  hasPassed(): boolean;
+  /** What became of what the step that ended last publishes; a fault makes a failure of it that nothing tolerates. */
+  published(published: Published): void;
   readonly ran: readonly RanStep[];
+  /** What was published so far. */
+  readonly publications: readonly Publication[];
   /** Steps that were left out since the last one that ran, as lines for the log. */
   leftOut(): string;
   outputs(): Readonly<Record<string, string>>;
@@ -49,10 +60,22 @@ export function jobSteps(
 ): JobSteps {
   const past: PastStep[] = [];
   const ran: RanStep[] = [];
+  const publications: Publication[] = [];
   let current: ReadyStep | undefined;
   let lines = '';
   return {
     ran,
+    publications,
+    hasPassed: () => ran.at(-1)?.result === 'success',
+    published({ names, artifacts, notes, fault }) {
+      publications.push({ names, artifacts });
+      lines += notes;
+      const last = ran.at(-1);
+      if (fault === null || last === undefined) return;
+      const failed: RanStep = { ...last, result: 'failure', isTolerated: false, fault };
+      ran[ran.length - 1] = failed;
+      past[past.length - 1] = failed;
+    },
     async next(step, k, leftMs, before) {
       const asked = before === 'run' ? { ...step, condition: 'always()' } : step;
       const decision = before === 'left-out' ? leftOut(step) : await decide(of, asked, past, hashFiles);

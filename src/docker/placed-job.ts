@@ -8,6 +8,7 @@ import { judgeEnd } from '../core/reuse.ts';
 import { keepArtifacts } from './artifacts.ts';
 import type { DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
+import type { Engine } from './engine.ts';
 import { hider, hideReport, withOutputs } from './hide.ts';
 import { jobOutcome } from './job-outcome.ts';
 import { jobSteps } from './job-steps.ts';
@@ -15,6 +16,7 @@ import { NOT_KEPT, type Kept } from './kept.ts';
 import type { Layers } from './layers.ts';
 import { entry, wasKilled, withFault } from './limited-job.ts';
 import type { Placement } from './placement.ts';
+import { byName, publishOf } from './publish.ts';
 import { copyRawLog, type Masker } from './raw-log.ts';
 import type { Services } from './services.ts';
 import { jobDirectory } from './slot-files.ts';
@@ -26,6 +28,7 @@ export interface PlacedJobParts {
   readonly clock: Clock;
   readonly workspaces: Workspaces;
   readonly artifacts: Layers;
+  readonly engine: Engine;
   /** Of failed jobs. */
   readonly kept: Kept;
   readonly services: Services;
@@ -63,6 +66,7 @@ export async function runPlaced(
   const { home, ...limits } = { ...parts.user(), graceMs: parts.graceMs, logBytes: parts.logBytes };
   const { services } = ticket;
   const of = { ...claim, imageEnv: slot.record.spec.imageEnv, home, secrets, services };
+  const artifactParts = { ...parts, now: () => parts.clock.now() };
   const steps = jobSteps(of, limits, (patterns) => parts.workspaces.hashFiles(slot, patterns));
   try {
     await runSteps({
@@ -78,6 +82,13 @@ export async function runPlaced(
       },
       stop: signals.stop,
       detach: signals.detach,
+      publish: async (step, k) => {
+        const request = { claim, slot, n: ticket.n, k, step, stop: signals.stop };
+        const published = await publishOf(artifactParts, request);
+        const { names, artifacts } = published;
+        if (names.length > 0) await signals.published({ names, artifacts });
+        return published;
+      },
       ...entry(slot, ticket),
     });
     if (steps.ran.length === 0) return await leaveOut(parts, hide(steps.leftOut()), log, slot, ticket.n);
@@ -87,13 +98,10 @@ export async function runPlaced(
     const stopped = signals.stop.aborted ? (signals.stop.reason as Outcome) : null;
     const verdict = jobOutcome(steps.ran, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
     const { exitCode } = verdict;
-    const captured = await keepArtifacts(
-      { ...parts, now: () => parts.clock.now() },
-      claim,
-      slot,
-      ticket.n,
-      verdict.outcome,
-    );
+    const captured = await keepArtifacts(artifactParts, claim, slot, ticket.n, {
+      outcome: verdict.outcome,
+      published: byName(steps.publications),
+    });
     const left = verdict.outcome.result === 'success' ? (captured.fault ?? verdict.outcome) : verdict.outcome;
     const { outcome, outputs, notes } = withOutputs(withFault(left, ticket), steps, hide);
     const isBad = outcome.result === 'failure' || outcome.result === 'error';

@@ -99,6 +99,16 @@ export async function wasLeftOut(slotDirectory: string, n: number, k: number): P
   return (await safeRead(join(stepDirectory(slotDirectory, n, k), 'left-out'), 0)) !== undefined;
 }
 
+/** The daemon's own note of what was published after a step, so that it is not looked for again. May be repeated. */
+export async function writePublished(slotDirectory: string, n: number, k: number, note: string): Promise<void> {
+  await writeWhole(join(stepDirectory(slotDirectory, n, k), 'published'), note);
+}
+
+export async function readPublished(slotDirectory: string, n: number, k: number): Promise<string | undefined> {
+  const bytes = await safeRead(join(stepDirectory(slotDirectory, n, k), 'published'), COMMAND_FILE_LIMIT);
+  return bytes?.toString('utf8');
+}
+
 /** Pid of the process of a step that waits for `go`, null when the step is over, undefined until either is known. */
 export async function readHeld(slotDirectory: string, n: number, k: number): Promise<number | null | undefined> {
   if ((await readStepEnd(slotDirectory, n, k)) !== undefined) return null;

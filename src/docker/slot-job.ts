@@ -13,13 +13,16 @@ import {
   type StepEnd,
 } from './slot-files.ts';
 import type { JobSteps } from './job-steps.ts';
+import type { Published } from './publish.ts';
 import { SlotLost, type Slot } from './slot.ts';
 
 export interface StepsRequest {
   readonly slot: Slot;
   readonly n: number;
   readonly specs: readonly StepSpec[];
-  readonly steps: Pick<JobSteps, 'next' | 'ended'>;
+  readonly steps: Pick<JobSteps, 'next' | 'ended' | 'hasPassed' | 'published'>;
+  /** Publishes what a step that succeeded says, also once more after a re-attach. Absent = nothing ever. */
+  readonly publish?: (spec: StepSpec, k: number) => Promise<Published>;
   readonly timeoutMs: number;
   readonly graceMs: number;
   readonly monotonicMs: () => number;
@@ -67,7 +70,10 @@ export async function runSteps(request: StepsRequest): Promise<void> {
     const [env, path, output] = await Promise.all(
       (['env', 'path', 'output'] as const).map((name) => readCommandFile(slot.directory, n, k, name)),
     );
-    if (!steps.ended(end, { env: env ?? '', path: path ?? '', output: output ?? '' }, leftMs())) return;
+    const goesOn = steps.ended(end, { env: env ?? '', path: path ?? '', output: output ?? '' }, leftMs());
+    if (!goesOn) return;
+    if (spec.publish !== undefined && steps.hasPassed() && request.publish !== undefined)
+      steps.published(await request.publish(spec, k));
   }
 }
 

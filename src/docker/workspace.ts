@@ -16,8 +16,8 @@ export interface Workspaces {
   /** Gives the slot's next job a fresh view of the lowers (topmost first). On failure nothing is left mounted. */
   mount(slot: Slot, n: number, lowers: readonly string[]): Promise<Result<void, WorkspaceTrouble>>;
   /**
-   * Copies paths of the workspace into the folder `target`, which must be empty. Only after the job has ended: then nobody
-   * can change them meanwhile. A path that leads through a symbolic link is refused; one that is absent is left out.
+   * Copies paths of the workspace into the folder `target`, which must be empty. Only after the job has ended, or while its
+   * slot is frozen: then nobody can change them meanwhile. A path that leads through a symbolic link is refused; one that is absent is left out.
    */
   capture(
     slot: Slot,
@@ -25,7 +25,7 @@ export interface Workspaces {
     paths: readonly string[],
     target: string,
   ): Promise<Result<readonly string[], WorkspaceTrouble>>;
-  /** The files and folders that match; see find-paths.ts. Only after the job has ended. */
+  /** The files and folders that match; see find-paths.ts. Only when `capture` may be called. */
   find(slot: Slot, patterns: readonly string[]): Promise<Result<readonly string[], WorkspaceTrouble>>;
   /** `hashFiles()` of the slot's workspace as it is now. */
   hashFiles(slot: Slot, patterns: readonly string[]): Promise<string>;

@@ -1,7 +1,7 @@
 /** What the scheduler and the workers do to jobs. */
 import { sql, type SqlBool } from 'kysely';
 import { needsContext } from '../core/contexts.ts';
-import type { Job, JobId, WorkerId } from '../core/job.ts';
+import type { JobId, WorkerId } from '../core/job.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Claim, Finish } from '../core/ports.ts';
 import { unreachable } from '../core/result.ts';
@@ -10,7 +10,8 @@ import { rightsOf } from '../core/trust.ts';
 import { recordDuration } from './durations.ts';
 import { endAttempt, endJob, endRun, moveJob } from './moves.ts';
 import { contextOf, jobOf, outcomeOf, runOf } from './rows.ts';
-import { artifactsOfJobs, keepResults } from './results.ts';
+import { artifactsAtClaim, originsAtClaim, waitedFor } from './publications.ts';
+import { keepResults } from './results.ts';
 import { keepForReuse } from './reuse.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobRow, RunRow } from './schema.ts';
@@ -67,7 +68,10 @@ async function stopJob(db: Db, job: JobRow, outcome: Outcome): Promise<boolean> 
 async function claimJob(db: Db, job: JobRow, claim: Decision & { action: 'claim' }, now: Date): Promise<boolean> {
   const run = await db.selectFrom('runs').select('trust').where('id', '=', job.run_id).executeTakeFirstOrThrow();
   if (!rightsOf(run.trust).runs) throw new Error(`Internal error: job ${job.id} belongs to a run that nobody approved`);
+  const origins = await originsAtClaim(db, job);
+  if (origins === undefined) return false;
   return moveJob(db, job, 'running', {
+    ...(Object.keys(origins).length === 0 ? {} : { artifact_origins: JSON.stringify(origins) }),
     attempt: job.attempt + 1,
     worker: claim.worker,
     lease_until: claim.leaseUntil.getTime(),
@@ -93,25 +97,18 @@ export async function claimsOf(db: Db, worker: WorkerId): Promise<readonly Claim
   for (const job of jobs) {
     const run = await db.selectFrom('runs').selectAll().where('id', '=', job.run_id).executeTakeFirstOrThrow();
     const own = jobOf(job);
-    const waitedFor = await needsOf(db, own);
-    const needs = needsContext(own, waitedFor);
+    const needed = await waitedFor(db, own);
+    const needs = needsContext(own, needed);
     claims.push({
       job: own,
       run: runOf(run),
       context: contextOf(run),
       needs,
-      artifacts: await artifactsOfJobs(db, waitedFor),
+      artifacts: await artifactsAtClaim(db, job, needed),
       stop: own.ending ?? outcomeOf(run.ending),
     });
   }
   return claims;
-}
-
-async function needsOf(db: Db, { runId, waitsFor }: Job): Promise<readonly Job[]> {
-  if (waitsFor.length === 0) return [];
-  const rows = await db.selectFrom('jobs').selectAll().where('run_id', '=', runId).orderBy('id').execute();
-  const names = new Set(waitsFor);
-  return rows.filter(({ name }) => names.has(name)).map(jobOf);
 }
 
 export async function jobStarted(db: Db, id: JobId, attempt: number, at: Date): Promise<boolean> {

@@ -14,6 +14,7 @@ import { approvals } from './migrations/0010-approvals.ts';
 import { reruns } from './migrations/0011-reruns.ts';
 import { reuse } from './migrations/0012-reuse.ts';
 import { labels } from './migrations/0013-labels.ts';
+import { publications } from './migrations/0014-publications.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -30,6 +31,7 @@ export const migrations: readonly Migration[] = [
   reruns,
   reuse,
   labels,
+  publications,
 ];
 
 /**

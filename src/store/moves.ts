@@ -67,6 +67,8 @@ export async function endAttempt(
     return endJob(db, row, end);
   return moveJob(db, row, 'queued', {
     ...{ worker: null, lease_until: null, claimed_at: null, started_at: null, queued_at: end.at.getTime() },
+    // What this attempt published stays with those that have it; others wait for the next one.
+    ...{ published: null, artifact_origins: null },
     history: JSON.stringify([...job.history, { attempt: row.attempt, outcome: end.outcome }]),
   });
 }

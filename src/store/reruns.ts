@@ -53,10 +53,13 @@ async function withoutArtifacts(db: Db, jobs: readonly Job[], at: Date): Promise
   const lost = new Set<string>();
   for (const job of jobs) {
     const result = job.outcome?.result;
-    if (job.spec.artifacts.length === 0 || (result !== 'success' && result !== 'failure')) continue;
+    const hasEnded = result === 'success' || result === 'failure';
+    const left = job.spec.artifacts.filter(
+      (spec) => (hasEnded && isKept(spec, result)) || job.published.includes(spec.name),
+    );
+    if (left.length === 0) continue;
     const kept = new Map((await artifactsOfJobs(db, [job])).map((artifact) => [artifact.name, artifact]));
-    for (const spec of job.spec.artifacts) {
-      if (!isKept(spec, result)) continue;
+    for (const spec of left) {
       // One without a row was removed when its time was over, or is optional and was never there.
       const until = (job.timings.finishedAt ?? at).getTime() + spec.expireMs;
       const isThere = kept.has(spec.name) || (spec.isOptional && until > at.getTime());
@@ -91,10 +94,10 @@ async function insertJobs(db: Db, run: number, rows: readonly JobRow[], again: R
     const { name, spec, waits_for } = row;
     const same = { run_id: run, name, spec, waits_for };
     if (again.has(name)) return { ...same, state: 'waiting', attempt: 0, outputs: '{}', history: '[]' };
-    const { state, result, outcome, evidence, outputs, history, attempt } = row;
+    const { state, result, outcome, evidence, outputs, history, attempt, published } = row;
     const { queued_at, claimed_at, started_at, finished_at } = row;
     return {
-      ...{ ...same, state, result, outcome, evidence, outputs, history, attempt },
+      ...{ ...same, state, result, outcome, evidence, outputs, history, attempt, published },
       ...{ queued_at, claimed_at, started_at, finished_at, origin: JSON.stringify(originOf(jobOf(row))) },
     };
   });

@@ -1,4 +1,5 @@
 /** What jobs left behind: artifacts and test reports. The files themselves are not in the store. */
+import { sql, type SqlBool } from 'kysely';
 import type { ArtifactOf, KeptArtifact } from '../core/artifact.ts';
 import { flakyTests, type TestReport } from '../core/junit.ts';
 import type { RunResults } from '../core/ports.ts';
@@ -13,13 +14,9 @@ export async function keepResults(
   job: JobRow,
   { artifacts = [], tests }: { readonly artifacts?: readonly KeptArtifact[]; readonly tests?: TestReport | null },
 ): Promise<void> {
-  const of = { run_id: job.run_id, job_id: job.id, attempt: job.attempt };
-  for (const { name, bytes, files, expiresAt } of artifacts)
-    await db
-      .insertInto('artifacts')
-      .values({ ...of, name, bytes, files, expires_at: expiresAt.getTime() })
-      .execute();
+  await insertArtifacts(db, job, artifacts);
   if (tests === undefined || tests === null) return;
+  const of = { run_id: job.run_id, job_id: job.id, attempt: job.attempt };
   const run = await db
     .selectFrom('runs')
     .select(['repo_id', 'sha'])
@@ -29,6 +26,19 @@ export async function keepResults(
     .insertInto('test_reports')
     .values({ ...of, ...run, report: JSON.stringify(tests) })
     .execute();
+}
+
+/** One that was published already only lasts longer. */
+export async function insertArtifacts(db: Db, job: JobRow, artifacts: readonly KeptArtifact[]): Promise<void> {
+  const of = { run_id: job.run_id, job_id: job.id, attempt: job.attempt };
+  for (const { name, bytes, files, expiresAt } of artifacts) {
+    const until = { expires_at: expiresAt.getTime() };
+    await db
+      .insertInto('artifacts')
+      .values({ ...of, name, bytes, files, ...until })
+      .onConflict((conflict) => conflict.columns(['job_id', 'attempt', 'name']).doUpdateSet(until))
+      .execute();
+  }
 }
 
 /** Of the newest attempt of these jobs, wherever it was made, in the order of the jobs, then of the names. */
@@ -85,6 +95,8 @@ export async function expiredArtifacts(
     .selectAll('artifacts')
     .select(['runs.repo_id', 'runs.repo_owner', 'runs.repo_name', 'runs.trust', 'jobs.name as job'])
     .where('artifacts.expires_at', '<=', now.getTime())
+    // Published by a job that still runs: its time begins when that has ended.
+    .where(sql<SqlBool>`not (jobs.state = 'running' and jobs.attempt = artifacts.attempt)`)
     .orderBy('artifacts.expires_at')
     .limit(limit)
     .execute();

@@ -51,6 +51,7 @@ export function jobOf(row: JobRow): Job {
     outcome: outcomeOf(row.outcome),
     evidence: row.evidence === null ? null : (JSON.parse(row.evidence) as Evidence),
     outputs: JSON.parse(row.outputs) as Record<string, string>,
+    published: row.published === null ? [] : (JSON.parse(row.published) as string[]),
     ending: outcomeOf(row.stop),
     history: JSON.parse(row.history) as PastAttempt[],
     attempt: row.attempt,

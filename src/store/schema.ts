@@ -139,6 +139,10 @@ export interface JobTable {
   finished_at: Instant | null;
   /** Where a job was observed that was taken over from an earlier run. */
   origin: ColumnType<Json | null, Json | undefined, Json>;
+  /** Names of the artifacts that this attempt published; null = none. */
+  published: ColumnType<Json | null, Json | null | undefined, Json | null>;
+  /** By the name of a job whose artifacts alone it needs: where they were made, as it was when this attempt was claimed. */
+  artifact_origins: ColumnType<Json | null, Json | undefined, Json | null>;
 }
 
 export interface StatusTable {

@@ -8,6 +8,7 @@ import { applyDecisions, cancel, claimsOf, finishJob, jobStarted } from './jobs.
 import { migrate } from './migrate.ts';
 import { statusFailed, statusSent, unsentStatuses } from './outbox.ts';
 import { applyPlan } from './plans.ts';
+import { publishArtifacts } from './publications.ts';
 import { rerun } from './reruns.ts';
 import { counts, findRun, listRuns, runsOfSha, snapshot } from './reads.ts';
 import { artifactsRemoved, expiredArtifacts, resultsOf } from './results.ts';
@@ -47,6 +48,8 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     renewWorker: (worker, leaseUntil, now) => write((db) => renewWorker(db, worker, leaseUntil, now)),
     claimsOf: (worker) => read(engine, (db) => claimsOf(db, worker)),
     jobStarted: (job, attempt, at) => write((db) => jobStarted(db, job, attempt, at)),
+    publishArtifacts: (job, attempt, publication) =>
+      write((db) => publishArtifacts(db, { job, attempt, ...publication })),
     finishJob: (job, attempt, finish, at) => write((db) => finishJob(db, { job, attempt, ...finish, at })),
     findReusable: (of, now) => read(engine, (db) => findReusable(db, of, now)),
     cancel: (run, job, outcome, at) => write((db) => cancel(db, { run, job, outcome, at })),

@@ -100,6 +100,20 @@ describe('preview', () => {
     expect(lines).toEqual(['ci (.hearth/ci.yml)', '  1  build', '  1  lint', '  2  unit  after build']);
   });
 
+  it('shows which artifacts a job waits for instead of the end of another one, as list does', async () => {
+    const build = 'build: {artifacts: {dist: a, map: b}, steps: [{run: x, publish: [dist, map]}]}';
+    const needs = '[lint, {job: build, artifact: [dist, map]}]';
+    write('.hearth/ci.yml', `jobs:\n  ${build}\n  lint: {run: x}\n  test: {needs: ${needs}, run: x}\n`);
+    await preview({ ...text(), event: 'push', branch: 'main' });
+    expect(lines.splice(0).at(-1)).toBe('  2  test  after lint, dist and map of build');
+    await preview({ ...json(), event: 'push', branch: 'main' });
+    expect(lines.splice(0).at(-1)).toContain('"waits_for":["lint","build"],"artifacts":{"build":["dist","map"]}');
+    await list(json());
+    expect(lines.at(-1)).toContain(
+      '"artifact_needs":[{"job":"build","artifact":"dist"},{"job":"build","artifact":"map"}]',
+    );
+  });
+
   it('says why a pipeline does not run', async () => {
     write('.hearth/ci.yml', good);
     await preview({ ...text(), event: 'pull_request', branch: 'main' });

@@ -23,6 +23,12 @@ interface Plan {
 
 interface PlannedJob {
   readonly needs: readonly number[] | undefined;
+  /** It needs an artifact of each, instead of its end. */
+  readonly needsArtifacts: boolean;
+  /** It publishes its artifact while it runs. */
+  readonly publishes: boolean;
+  /** Attempts that fail before the one that comes to `outcome`. */
+  readonly lostAttempts: number;
   readonly phase: number;
   readonly continueOnError: boolean;
   readonly outcome: Outcome;
@@ -40,6 +46,9 @@ const plans: fc.Arbitrary<Plan> = fc.record({
   jobs: fc.array(
     fc.record({
       needs: fc.option(fc.array(fc.nat(30), { maxLength: 4 }), { nil: undefined }),
+      needsArtifacts: fc.boolean(),
+      publishes: fc.boolean(),
+      lostAttempts: fc.constantFrom(0, 0, 1),
       phase: fc.nat(2),
       continueOnError: fc.boolean(),
       outcome: fc.constantFrom(...outcomes),
@@ -98,14 +107,12 @@ function play(plan: Plan): void {
       else if (decision.action === 'finish') set(job.name, { state: 'finished', outcome: decision.outcome });
       else if (decision.action === 'claim') {
         for (const name of waitsFor.get(job.name) ?? []) {
-          const need = jobs.find((one) => one.name === name);
-          expect(
-            need?.outcome && lets(need.outcome, need.spec.continueOnError),
-            `${job.name} was claimed before ${name} let it`,
-          ).toBe(true);
+          const need = jobs.find((one) => one.name === name) ?? expect.unreachable();
+          expect(letsGo(need, job), `${job.name} was claimed before ${name} let it`).toBe(true);
         }
         expect(run.ending, 'nothing starts in a run that is ending').toBeNull();
         claims.set(job.name, (claims.get(job.name) ?? 0) + 1);
+        expect(job.published, 'what an earlier attempt published does not count any more').toEqual([]);
         set(job.name, {
           state: 'running',
           worker: decision.worker,
@@ -122,6 +129,13 @@ function play(plan: Plan): void {
     finishSome(plan, jobs, step, isDead, run.ending, set);
   }
   expectRightEnd(plan, jobs, claims, run.ending);
+}
+
+/** Whether a job may start as far as this need is concerned, told in other words than decide() does. */
+function letsGo({ spec, outcome, published }: Job, job: Job): boolean {
+  if (job.spec.artifactNeeds?.some((one) => one.job === spec.key) === true)
+    return published.includes('out') || outcome?.result === 'success';
+  return outcome !== null && lets(outcome, spec.continueOnError);
 }
 
 /** As the scheduler does it: asks again until there is nothing left to decide. */
@@ -148,8 +162,13 @@ function finishSome(
   for (const [index, job] of jobs.entries()) {
     if (job.state !== 'running' || isDead(job.worker ?? '')) continue;
     const luck = plan.luck[(index * 7 + step) % plan.luck.length] ?? 0;
-    if (luck % 3 === 0 || step > 100)
-      set(job.name, { state: 'finished', outcome: ending ?? plan.jobs[index]?.outcome ?? null });
+    const planned = plan.jobs[index];
+    const isOver = luck % 3 === 0 || step > 100;
+    if (planned?.publishes === true && (isOver || luck % 3 === 1)) set(job.name, { published: ['out'] });
+    // The store does this in the transaction that ends the attempt.
+    if (isOver && ending === null && job.attempt <= (planned?.lostAttempts ?? 0))
+      set(job.name, { state: 'queued', published: [], worker: null, leaseUntil: null });
+    else if (isOver) set(job.name, { state: 'finished', outcome: ending ?? plan.jobs[index]?.outcome ?? null });
   }
 }
 
@@ -161,7 +180,7 @@ function expectRightEnd(
 ): void {
   for (const [index, job] of jobs.entries()) {
     const times = claims.get(job.name) ?? 0;
-    expect(times, 'at most one attempt').toBeLessThanOrEqual(1);
+    expect(times, 'no attempt that nobody asked for').toBeLessThanOrEqual(1 + (plan.jobs[index]?.lostAttempts ?? 0));
     expect(job.attempt).toBe(times);
     if (job.outcome?.result === 'success')
       expect(plan.jobs[index]?.outcome.result, 'green without a green end').toBe('success');
@@ -170,7 +189,7 @@ function expectRightEnd(
     expect(job.outcome).toMatchObject({ result: 'skipped', reason: 'need_failed' });
     const broken = job.waitsFor
       .map((name) => jobs.find((one) => one.name === name))
-      .some((need) => need?.outcome && !lets(need.outcome, need.spec.continueOnError));
+      .some((need) => need?.outcome && !letsGo(need, job));
     expect(broken).toBe(true);
   }
   const outcome = runOutcome(jobs, ending);
@@ -190,10 +209,16 @@ function jobsOf(plan: Plan): Job[] {
     return { name: `j${index}`, needs: needs?.map((need) => `j${need}`), phase: phases[placed[index] ?? 0] };
   });
   const waitsFor = waitsForOf({ phases, jobs: graph });
-  return graph.map(({ name }, index) =>
+  return graph.map(({ name, needs }, index) =>
     makeJob(name, {
       id: index + 1,
-      spec: makeSpec(name, { continueOnError: plan.jobs[index]?.continueOnError ?? false }),
+      spec: makeSpec(name, {
+        continueOnError: plan.jobs[index]?.continueOnError ?? false,
+        ...(needs === undefined ? {} : { needs }),
+        ...(needs === undefined || plan.jobs[index]?.needsArtifacts !== true
+          ? {}
+          : { artifactNeeds: needs.map((job) => ({ job, artifact: 'out' })) }),
+      }),
       waitsFor: waitsFor.get(name) ?? [],
     }),
   );

@@ -121,7 +121,12 @@ interface Execution {
 
 async function execute(wanted: Claim, stop = new AbortController().signal): Promise<Execution> {
   const detach = new AbortController().signal;
-  const finish = await open.executor.execute(wanted, { stop, detach, started: () => undefined });
+  const finish = await open.executor.execute(wanted, {
+    stop,
+    detach,
+    started: () => undefined,
+    published: () => Promise.resolve(),
+  });
   if (finish === undefined) throw new Error('it was detached');
   await open.executor.release(wanted);
   return { finish, log: await logOf(wanted) };
@@ -231,7 +236,12 @@ describe('an attempt', () => {
     it('masks what the attempt began with, also when the secret is another one after a restart', async () => {
       const wanted = claim('for i in $(seq 1 300); do echo $i $TOKEN; sleep 0.005; done', { spec: { secrets: uses } });
       const detach = new AbortController();
-      const signals = { stop: new AbortController().signal, detach: detach.signal, started: () => undefined };
+      const signals = {
+        stop: new AbortController().signal,
+        detach: detach.signal,
+        started: () => undefined,
+        published: () => Promise.resolve(),
+      };
       const first = open.executor.execute(wanted, signals);
       await expect.poll(() => logOf(wanted).catch(() => '')).toContain('50 ***');
       detach.abort(new Error('gone'));
@@ -391,7 +401,12 @@ describe('steps', () => {
     );
     const wanted = claim('', { spec });
     const detach = new AbortController();
-    const signals = { stop: new AbortController().signal, detach: detach.signal, started: () => undefined };
+    const signals = {
+      stop: new AbortController().signal,
+      detach: detach.signal,
+      started: () => undefined,
+      published: () => Promise.resolve(),
+    };
     const first = open.executor.execute(wanted, signals);
     await expect.poll(() => logOf(wanted).catch(() => '')).toContain('none=.');
     detach.abort(new Error('gone'));
@@ -741,6 +756,7 @@ describe('a process that comes after another', () => {
       stop: new AbortController().signal,
       detach: detach.signal,
       started: () => undefined,
+      published: () => Promise.resolve(),
     });
     await expect.poll(() => logOf(wanted).catch(() => '')).toContain('line 50');
     detach.abort(new Error('gone'));
@@ -762,6 +778,7 @@ describe('a process that comes after another', () => {
       stop: new AbortController().signal,
       detach: detach.signal,
       started: () => undefined,
+      published: () => Promise.resolve(),
     });
     await expect.poll(() => logOf(wanted).catch(() => '')).toContain('started');
     detach.abort(new Error('gone'));
@@ -783,6 +800,7 @@ describe('a process that comes after another', () => {
       stop: new AbortController().signal,
       detach: new AbortController().signal,
       started: () => undefined,
+      published: () => Promise.resolve(),
     });
     expect(first?.outcome.result).toBe('success');
     await open[Symbol.asyncDispose]();
@@ -817,6 +835,7 @@ describe('a process that comes after another', () => {
       void open.executor.execute(wanted, {
         stop: new AbortController().signal,
         detach: detach.signal,
+        published: () => Promise.resolve(),
         started: () => {
           resolve();
         },

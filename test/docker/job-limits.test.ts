@@ -95,7 +95,12 @@ async function execute(
   by = open,
 ): Promise<{ readonly finish: Finish; readonly log: string; readonly slot: string }> {
   const { signal } = new AbortController();
-  const finish = await by.executor.execute(wanted, { stop: signal, detach: signal, started: () => undefined });
+  const finish = await by.executor.execute(wanted, {
+    stop: signal,
+    detach: signal,
+    started: () => undefined,
+    published: () => Promise.resolve(),
+  });
   if (finish === undefined) throw new Error('it was detached');
   const [slot = ''] = await readdir(join(data, 'slots'));
   await by.executor.release(wanted);
@@ -153,6 +158,7 @@ describe('a job', () => {
     const done = open.executor.execute(wanted, {
       stop: stop.signal,
       detach: new AbortController().signal,
+      published: () => Promise.resolve(),
       started: () => {
         started.resolve(undefined);
       },
@@ -197,6 +203,7 @@ describe('a job', () => {
     const began = open.executor.execute(wanted, {
       stop: new AbortController().signal,
       detach: detach.signal,
+      published: () => Promise.resolve(),
       started: () => {
         detach.abort(new Error('leaving'));
       },
@@ -217,6 +224,7 @@ describe('a job', () => {
     const done = open.executor.execute(wanted, {
       stop: stop.signal,
       detach: new AbortController().signal,
+      published: () => Promise.resolve(),
       started: () => {
         stop.abort({ result: 'cancelled', reason: 'cancelled_by', message: 'enough' });
       },

@@ -102,7 +102,11 @@ describe('the workspace of a failed job', () => {
   it('is whole for the process that comes after one that died right after moving it', async () => {
     const claim = rig.claim('echo junk >junk; exit 3');
     const signals = { stop: new AbortController().signal, detach: new AbortController().signal };
-    await rig.open.executor.execute(claim, { ...signals, started: () => undefined });
+    await rig.open.executor.execute(claim, {
+      ...signals,
+      started: () => undefined,
+      published: () => Promise.resolve(),
+    });
     await rig.restart([claim]);
     expect((await rig.execute(claim)).finish.outcome).toMatchObject({ result: 'failure', exitCode: 3 });
     expect(await readdir(join(folderOf(claim), 'u'))).toEqual(['junk']);

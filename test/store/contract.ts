@@ -10,6 +10,7 @@ import { outboxContract } from './contract/outbox.ts';
 import { planContract } from './contract/plans.ts';
 import { readContract } from './contract/reads.ts';
 import { rerunContract } from './contract/reruns.ts';
+import { publicationContract } from './contract/publications.ts';
 import { resultContract } from './contract/results.ts';
 import { reuseContract } from './contract/reuse.ts';
 import { secretContract } from './contract/secrets.ts';
@@ -29,6 +30,7 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     outboxContract(open);
     readContract(open);
     secretContract(open);
+    publicationContract(open);
     resultContract(open);
     rerunContract(open);
     reuseContract(open);

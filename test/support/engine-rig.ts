@@ -14,7 +14,7 @@ export interface EngineRig extends AsyncDisposable {
   readonly store: Store;
   readonly executor: ScriptedExecutor;
   /** Everything that a loop or the worker reported as wrong. */
-  readonly errors: readonly unknown[];
+  readonly errors: unknown[];
   /** Plans one run of these jobs, given as name → what it waits for. */
   run(jobs: Readonly<Record<string, readonly string[]>>, changes?: RunChanges): Promise<number>;
   /** Resolves when the run is over. */

@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Publication } from '../../src/core/artifact.ts';
 import { createMasker } from '../../src/core/mask.ts';
 import type { KeptLimits } from '../../src/core/kept.ts';
 import { needlesOf } from '../../src/core/needles.ts';
@@ -41,6 +42,8 @@ export interface Execution {
 export interface ExecutorRig extends AsyncDisposable {
   readonly data: string;
   readonly errors: unknown[];
+  /** What jobs published, in order, as often as it was told. */
+  readonly publications: readonly { readonly job: number; readonly publication: Publication }[];
   /** Earlier results, by trust class and key with a space between. */
   readonly reusable: Map<string, Reusable>;
   open: OpenExecutor;
@@ -58,6 +61,7 @@ export interface ExecutorRig extends AsyncDisposable {
 export async function openExecutorRig(
   wish: EgressWish = { mode: 'restricted', allow: [] },
   kept: KeptLimits = { bytes: 0, ms: 0 },
+  { isRoot = true } = {},
 ): Promise<ExecutorRig> {
   const data = await mkdtemp(join(tmpdir(), 'hearth-rig-'));
   const remote = await makeGitRemote();
@@ -78,12 +82,20 @@ export async function openExecutorRig(
       masker: (texts) => createMasker([RIG_SECRET, ...texts].flatMap(needlesOf)),
       secrets: givenSecrets({ TOKEN: RIG_TOKEN }, openVault(Buffer.alloc(32, 1))),
       results: { findReusable: ({ trust, key }) => Promise.resolve(reusable.get(`${trust} ${key}`)) },
-      ...{ logBytes: 1024 ** 2, kept, slots: 2, isRoot: true, egress, onError: (error: unknown) => errors.push(error) },
+      ...{ logBytes: 1024 ** 2, kept, slots: 2, isRoot, egress, onError: (error: unknown) => errors.push(error) },
     });
+  const publications: { readonly job: number; readonly publication: Publication }[] = [];
+  const published = ({ job }: Claim) => {
+    return (publication: Publication) => {
+      publications.push({ job: job.id, publication });
+      return Promise.resolve();
+    };
+  };
   let next = 1;
   const rig: ExecutorRig = {
     data,
     errors,
+    publications,
     reusable,
     open: await start(wish),
     commit,
@@ -107,14 +119,20 @@ export async function openExecutorRig(
     },
     async execute(claim, stop = new AbortController().signal) {
       const detach = new AbortController().signal;
-      const finish = await rig.open.executor.execute(claim, { stop, detach, started: () => undefined });
+      const finish = await rig.open.executor.execute(claim, {
+        stop,
+        detach,
+        started: () => undefined,
+        published: published(claim),
+      });
       if (finish === undefined) throw new Error('it was detached');
       await rig.open.executor.release(claim);
       return { finish, log: await rig.logOf(claim) };
     },
     async begin(claim, text) {
       const detach = new AbortController();
-      const signals = { stop: new AbortController().signal, detach: detach.signal, started: () => undefined };
+      const stop = new AbortController().signal;
+      const signals = { stop, detach: detach.signal, started: () => undefined, published: published(claim) };
       const running = rig.open.executor.execute(claim, signals);
       while (!(await rig.logOf(claim)).includes(text)) await new Promise((resolve) => setTimeout(resolve, 25));
       return {

@@ -60,6 +60,7 @@ export function makeJob(name: string, changes: Partial<Job> = {}): Job {
     outcome: null,
     evidence: null,
     outputs: {},
+    published: [],
     history: [],
     attempt: 0,
     worker: null,

@@ -1,9 +1,12 @@
 /** An executor whose jobs the test holds by the hand: wait until one starts, then say how it ends. */
+import type { Publication } from '../../src/core/artifact.ts';
 import type { Evidence, Outcome } from '../../src/core/outcome.ts';
 import type { Claim, Executor, Finish } from '../../src/core/ports.ts';
 
 export interface ScriptedJob {
   readonly claim: Claim;
+  /** As after a step that publishes; resolves once it is on record. */
+  publish(publication: Publication): Promise<void>;
   /** Ends the job. A success comes with evidence, as from a real executor. */
   end(outcome?: Outcome): void;
   /** Resolves with the reason once the job is asked to stop. */
@@ -54,6 +57,7 @@ export function scriptedExecutor(): ScriptedExecutor {
         const job: ScriptedJob = {
           claim,
           stopped,
+          publish: (publication) => signals.published(publication),
           end: (outcome = passed) => {
             finish(outcome);
           },

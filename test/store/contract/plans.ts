@@ -64,6 +64,7 @@ export function planContract(open: OpenEmptyStore): void {
         origin: null,
         evidence: null,
         outputs: {},
+        published: [],
         history: [],
         attempt: 0,
         worker: null,
