@@ -27,6 +27,7 @@ import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
 import type { Log } from './log.ts';
 import { startLoop } from './loop.ts';
 import { createPlanner } from './planner.ts';
+import { prewarmOnce } from './prewarmer.ts';
 import { createReporter } from './reporter.ts';
 import { scheduleOnce } from './scheduler.ts';
 import { createTimetable } from './timetable.ts';
@@ -92,6 +93,9 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     isRoot: process.geteuid?.() === 0,
     egress: parts.egress,
     onError,
+    onUnready: (cause) => {
+      log.warn({ err: cause }, 'something could not be prepared in advance');
+    },
   });
   if (open.egress.isDegraded) log.warn({ reason: open.egress.reason }, 'the network of jobs is not restricted');
   const id = await workerId(parts.dataDirectory, parts.random);
@@ -107,6 +111,7 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     capacity,
     details: {
       ...{ docker: docker.finding(), workspaces: workspaceFinding(open, clock), pool: open.pool.counts() },
+      warmth: open.warmth,
       ...{ egress: egressFinding(open, clock), kept: open.kept.counts() },
     },
   });
@@ -187,6 +192,10 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
         recovered.isDone = true;
       }
       if (recovered.isDone) await worker.tick(signal);
+    }),
+    loop('prewarmer', async () => {
+      if (recovered.isDone && docker.isUp())
+        await prewarmOnce({ store, clock, preparations: open.preparations, worker: id });
     }),
   ];
   const expire = async (): Promise<void> => {

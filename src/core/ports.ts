@@ -7,6 +7,7 @@ import type { JobId, RunId } from './job.ts';
 import type { Result } from './result.ts';
 import type { RepoRef, Run } from './run.ts';
 import type { Claim, OutgoingStatus, Finish } from './store-port.ts';
+import type { Wish } from './prewarm.ts';
 
 /** Wall clock and monotonic clock. Durations and deadlines use `monotonicMs`; `now` is for records and for display. */
 export interface Clock {
@@ -35,6 +36,17 @@ export interface Executor {
   release(claim: Claim): Promise<void>;
   /** Removes what belongs to no unfinished claim. Called at start, after the claims were read. May be repeated. */
   sweep(claims: readonly Claim[]): Promise<void>;
+}
+
+/** What is made ready before jobs are claimed. One per worker process. */
+export interface Preparations {
+  /**
+   * These are wished from now on, and nothing else: begins what is new, stops what is wished no more. Returns at once.
+   * Called at every look at the store. What fails is counted and logged, and never tried again for the same wish.
+   */
+  prepare(wishes: readonly Wish[]): void;
+  /** Ids of the wishes for which a layer is being built. */
+  building(): ReadonlySet<string>;
 }
 
 export interface ExecutionSignals {

@@ -8,6 +8,7 @@ import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
 import type { Reusable, Reuse } from './reusable.ts';
+import type { PastRun } from './prewarm.ts';
 import type { RerunRequest, RerunVerdict } from './rerun.ts';
 import type { Capacity } from './resources.ts';
 import type { Approval, ConfigSource, RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
@@ -128,6 +129,11 @@ export interface Store {
   listRuns(filter: RunFilter, limit: number, cursor: string | null): Promise<RunPage>;
   /** The newest run of each pipeline per commit whose sha begins with `prefix` (7 to 64 hex digits); at most 20 commits. */
   runsOfSha(prefix: string): Promise<readonly RunWithJobs[]>;
+  /**
+   * Of each of these repositories the newest run with jobs of each pipeline, once for T1 and once for T2, as far as it is
+   * among the last 20; newest first. Read when something was received, to tell what it will probably need.
+   */
+  recentRuns(repoIds: readonly number[]): Promise<readonly PastRun[]>;
   /** Numbers for `/health`. */
   counts(): Promise<StoreCounts>;
 

@@ -19,11 +19,13 @@ import type { SlotPool } from './slot-pool.ts';
 import { unlessStopped } from './unless-stopped.ts';
 import type { Workspaces } from './workspace.ts';
 import type { Slot } from './slot.ts';
+import { count, type Warmth } from './warmth.ts';
 
 export interface DependencyLayerParts {
   readonly layers: Layers;
   readonly slots: SlotPool;
   readonly workspaces: Workspaces;
+  readonly warmth: Warmth;
   readonly clock: Clock;
   readonly masker: (texts: readonly string[]) => Masker;
   readonly logBytes: number;
@@ -54,6 +56,7 @@ export async function holdLayers(
           (target) => build(parts, claim, prepared, wanted, signals, say, target),
           (underWay) => unlessStopped(underWay, signals, claim.job.spec.timeoutMs, () => undefined),
         ));
+      count(parts.warmth.layers, layer);
       say(`cache ${wanted.name}: ${layer.hit ? 'hit' : 'built'} ${wanted.key.slice(0, 12)}\n`);
       held.unshift(layer);
     }
@@ -62,6 +65,34 @@ export async function holdLayers(
     for (const layer of held) layer.release();
     throw cause;
   }
+}
+
+/**
+ * Builds what is missing before a job asks for it; a job that asks meanwhile waits for it. What goes wrong here is nothing
+ * to that job: it then tries for itself, and its own log says why. Resolves with whether something was built.
+ */
+export async function buildAhead(
+  parts: DependencyLayerParts,
+  claim: Claim,
+  prepared: Prepared,
+  signals: ExecutionSignals,
+): Promise<boolean> {
+  let built = false;
+  for (const wanted of prepared.wanted) {
+    const id = { repoId: claim.run.repo.id, trust: layerAccess(claim.run.trust, claim.job).writes, key: wanted.key };
+    const layer =
+      (await findLayer(parts.layers, claim, wanted.key)) ??
+      (await parts.layers.acquire(id, async (target) => {
+        try {
+          await build(parts, claim, prepared, wanted, signals, () => undefined, target);
+        } catch (cause) {
+          throw new Error(`cache ${wanted.name} could not be built in advance: ${messageOf(cause)}`, { cause });
+        }
+      }));
+    built ||= !layer.hit;
+    layer.release();
+  }
+  return built;
 }
 
 /** What a class that is trusted more has built already is only read. */
@@ -97,7 +128,7 @@ async function build(
   target: string,
 ): Promise<void> {
   say(`cache ${wanted.name}: miss ${wanted.key.slice(0, 12)}, installing\n`);
-  const slot = await parts.slots.acquire(prepared.spec);
+  const { slot } = await parts.slots.acquire(prepared.spec);
   const n = slot.nextNumber();
   let reusable = false;
   try {
@@ -185,6 +216,10 @@ function installJob(job: Job, { name, cache }: WantedLayer): Job {
     ...{ shell: null, timeoutMinutes: null, continueOnError: false },
   };
   return { ...job, spec: { ...job.spec, env: {}, secrets: [], steps: [step] } };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function nameOf({ name }: Pick<WantedLayer, 'name'>): string {

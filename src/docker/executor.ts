@@ -17,7 +17,7 @@ import type {
 import type { JobSecrets } from '../core/secrets-port.ts';
 import type { Egress } from './egress.ts';
 import type { Engine } from './engine.ts';
-import { dropPrivateLayers, sweepPrivateLayers } from './dependency-layers.ts';
+import { dropPrivateLayers, sweepPrivateLayers, type DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
 import type { Kept } from './kept.ts';
 import type { Layers } from './layers.ts';
@@ -34,6 +34,7 @@ import type { Sidecars } from './sidecars.ts';
 import type { SlotPool } from './slot-pool.ts';
 import { SlotLost, type Slot } from './slot.ts';
 import { allTickets, removeTicket, type Ticket } from './ticket.ts';
+import type { Warmth } from './warmth.ts';
 import type { Workspaces } from './workspace.ts';
 
 export interface ExecutorParts {
@@ -54,6 +55,7 @@ export interface ExecutorParts {
   /** Where shells have their scratch. */
   readonly shellsRoot: string;
   readonly sidecars: Sidecars;
+  readonly warmth: Warmth;
   readonly services: Services;
   readonly egress: Egress;
   /** A fresh masker for one log, also of these texts. */
@@ -61,6 +63,7 @@ export interface ExecutorParts {
   readonly secrets: JobSecrets;
   /** Where earlier results are found; null = every job runs. */
   readonly results: Pick<Store, 'findReusable'> | null;
+  readonly user: DependencyLayerParts['user'];
   /** Cap of a job's output in bytes. */
   readonly logBytes: number;
   /** Between TERM and KILL. */
@@ -68,9 +71,6 @@ export interface ExecutorParts {
   /** Called when clean-up in the background fails. */
   readonly onError: (error: unknown) => void;
 }
-
-/** In strategy `copy` jobs run as this user, since their control files can only be hidden by their modes there. */
-const UNPRIVILEGED = 65532;
 
 export function dockerExecutor(parts: ExecutorParts): Executor {
   const placements = new Map<JobId, Placement>();
@@ -97,7 +97,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     if ('outcome' in placement) return placement;
     placements.set(claim.job.id, placement);
     try {
-      return await runPlaced({ ...parts, user, condemn }, claim, signals, log, placement);
+      return await runPlaced({ ...parts, condemn }, claim, signals, log, placement);
     } catch (cause) {
       // The slot is gone or does not obey: nothing in it may be trusted or used again, and nothing in it may live on.
       if (signals.detach.aborted) throw cause;
@@ -113,7 +113,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     const copies = parts.workspaces.strategy === 'copy';
     const decided = await decideReuse({ ...parts, copies }, claim, signals, log);
     if (decided.kind === 'taken') return decided.finish;
-    return place({ ...parts, user, reuse: decided.begun }, claim, signals, log);
+    return place({ ...parts, reuse: decided.begun }, claim, signals, log);
   }
 
   /** Where this attempt was begun, by this process or an earlier one; undefined when no command of it was started. */
@@ -191,11 +191,6 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     await parts.slots.takeOver(new Set([...recovered.values()].map(({ slotId }) => slotId)));
     await parts.services.sweep(new Set(recovered.keys()));
     await parts.workspaces.sweep(new Set(parts.slots.ids()));
-  }
-
-  function user(): { readonly uid: number; readonly gid: number; readonly handOver: boolean; readonly home: string } {
-    if (parts.workspaces.strategy === 'overlay') return { uid: 0, gid: 0, handOver: false, home: '/root' };
-    return { uid: UNPRIVILEGED, gid: UNPRIVILEGED, handOver: true, home: '/tmp' };
   }
 
   async function outcomeOf(cause: unknown, signals: ExecutionSignals): Promise<Outcome> {

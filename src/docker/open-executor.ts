@@ -14,10 +14,12 @@ import { openLayers, type Layers } from './layers.ts';
 import { openMountHelper } from './mount-helper.ts';
 import { nativePrograms } from './native.ts';
 import type { Masker } from './raw-log.ts';
+import { openPreparations, type OpenPreparations } from './prewarm.ts';
 import { openServices } from './services.ts';
 import { shellsOf } from './shell.ts';
 import { openSidecars } from './sidecars.ts';
 import { openSlotPool, type SlotPool } from './slot-pool.ts';
+import { createWarmth, type Warmth } from './warmth.ts';
 import { openWorkspaces, type Workspaces } from './workspace.ts';
 
 export interface OpenExecutorOptions {
@@ -43,10 +45,16 @@ export interface OpenExecutorOptions {
   /** Where jobs may connect to. */
   readonly egress: EgressWish;
   readonly onError: (error: unknown) => void;
+  /** Something could not be made ready in advance; no job is the worse for it. */
+  readonly onUnready: (cause: unknown) => void;
+  /** See SlotPoolOptions. */
+  readonly keepUnwantedMs?: number;
 }
 
 export interface OpenExecutor extends AsyncDisposable {
   readonly executor: Executor;
+  readonly preparations: OpenPreparations;
+  readonly warmth: Warmth;
   readonly engine: Engine;
   readonly pool: SlotPool;
   readonly artifacts: Layers;
@@ -55,6 +63,8 @@ export interface OpenExecutor extends AsyncDisposable {
   readonly workspaces: Workspaces;
 }
 
+/** In strategy `copy` jobs run as this user, since their control files can only be hidden by their modes there. */
+const UNPRIVILEGED = 65532;
 /** Between TERM and KILL when a job is stopped or timed out. */
 const GRACE_MS = 5_000;
 
@@ -69,6 +79,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
   const egress = await openEgress(options.egress, options.isRoot);
   const sidecars = openSidecars(engine, options.git, () => options.clock.monotonicMs());
   const root = inData('slots');
+  const warmth = createWarmth();
   const pool = openSlotPool({
     engine,
     helper,
@@ -77,33 +88,45 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     root,
     label: labelOf('data', options.dataDirectory),
     random: options.random,
+    monotonicMs: () => options.clock.monotonicMs(),
     maxIdle: options.slots * 2,
     onError: options.onError,
+    onUnready: (cause) => {
+      warmth.prepared.failed += 1;
+      options.onUnready(cause);
+    },
+    ...(options.keepUnwantedMs === undefined ? {} : { keepUnwantedMs: options.keepUnwantedMs }),
   });
   const artifacts = openLayers(inData('artifacts'), 'durable');
   const kept = openKept(inData('kept'), options.kept ?? { bytes: 0, ms: 0 }, {
     now: () => options.clock.now(),
     onError: options.onError,
   });
-  const executor = dockerExecutor({
-    engine,
-    git: options.git,
-    logs: options.logs,
-    clock: options.clock,
-    slots: pool,
-    slotsRoot: root,
-    workspaces,
-    isRoot: options.isRoot,
+  /** What a job and what is prepared for it are made with. */
+  const parts = {
+    ...{ engine, git: options.git, clock: options.clock, slots: pool, workspaces, sidecars, egress, warmth },
     checkouts: openLayers(inData('checkouts'), 'this boot'),
     layers: openLayers(
       inData('layers'),
       'durable',
       (cause) => cause instanceof Ended && cause.outcome.reason === 'exit',
     ),
+    user: () =>
+      workspaces.strategy === 'overlay'
+        ? { uid: 0, gid: 0, handOver: false, home: '/root' }
+        : { uid: UNPRIVILEGED, gid: UNPRIVILEGED, handOver: true, home: '/tmp' },
+    masker: options.masker,
+    logBytes: options.logBytes,
+    graceMs: GRACE_MS,
+  };
+  const executor = dockerExecutor({
+    ...parts,
+    logs: options.logs,
+    slotsRoot: root,
+    isRoot: options.isRoot,
     artifacts,
     kept,
     shellsRoot: shellsOf(options.dataDirectory),
-    sidecars,
     services: openServices({
       engine,
       sidecars,
@@ -113,16 +136,16 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
       masker: options.masker,
       onError: options.onError,
     }),
-    egress,
-    masker: options.masker,
     secrets: options.secrets,
     results: options.results,
-    logBytes: options.logBytes,
-    graceMs: GRACE_MS,
     onError: options.onError,
   });
+  const copies = workspaces.strategy === 'copy';
+  const preparations = openPreparations({ ...parts, copies, onUnready: options.onUnready });
   return {
     executor,
+    preparations,
+    warmth,
     artifacts,
     kept,
     engine,
@@ -130,6 +153,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     egress,
     workspaces,
     async [Symbol.asyncDispose]() {
+      await preparations[Symbol.asyncDispose]();
       await pool.close();
       await helper?.[Symbol.asyncDispose]();
     },

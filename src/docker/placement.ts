@@ -17,6 +17,7 @@ import type { Sidecars } from './sidecars.ts';
 import type { Slot } from './slot.ts';
 import { unlessStopped } from './unless-stopped.ts';
 import { writeTicket, type Ticket } from './ticket.ts';
+import { count, slotLine } from './warmth.ts';
 
 /** One attempt under way in its slot. */
 export interface Placement {
@@ -77,6 +78,7 @@ async function prepareAndEnter(
     late.checkout.release();
   });
   const held: HeldLayer[] = [prepared.checkout];
+  count(parts.warmth.checkouts, prepared.checkout);
   try {
     proceed(signals);
     held.unshift(...(await holdLayers(parts, claim, prepared, signals, say)));
@@ -109,10 +111,12 @@ async function enterSlot(
     readonly running: RunningServices | null;
   },
 ): Promise<Placement> {
-  const slot = await parts.slots.acquire(prepared.spec).catch((cause: unknown) => {
+  const { slot, start } = await parts.slots.acquire(prepared.spec).catch((cause: unknown) => {
     parts.sidecars.forget(prepared.image.id);
     throw new Ended(error('image', `no slot could be started: ${messageOf(cause)}`));
   });
+  parts.warmth.slots[start.kind] += 1;
+  prelude.say(slotLine(start));
   try {
     proceed(signals);
     if (running !== null) await parts.services.join(running, slot);

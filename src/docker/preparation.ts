@@ -107,7 +107,11 @@ async function resolveImage(
   throw new Ended(error('image', `${which} could not be had: ${lastLine(image.problem)}`));
 }
 
-async function openCheckout({ checkouts, git }: PreparationParts, { repo, sha, trust }: Commit): Promise<HeldLayer> {
+/** The caller releases it. Throws Ended. */
+export async function openCheckout(
+  { checkouts, git }: PreparationParts,
+  { repo, sha, trust }: Commit,
+): Promise<HeldLayer> {
   return checkouts.acquire({ repoId: repo.id, trust, key: sha }, async (directory) => {
     const made = await git.checkout({ repo, sha, directory });
     if (!made.ok) throw new Ended(error(made.problem.kind === 'disk' ? 'disk' : 'checkout', made.problem.message));

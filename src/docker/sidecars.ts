@@ -28,14 +28,28 @@ export interface SidecarRequest {
   /** Folder with the sha's files, asked for when something has to be built, and released after it. */
   readonly files: () => Promise<HeldLayer>;
   readonly say: (text: string) => void;
+  /**
+   * Asked in advance: `make` pulls and builds like a job, but a job that joined it and sees it fail tries for itself;
+   * `find` does neither.
+   */
+  readonly hint?: 'make' | 'find';
 }
+
+/** A pull or build that several wait for; each is told what it says from then on. */
+interface UnderWay {
+  readonly work: Promise<Result<ImageInfo, string>>;
+  readonly isHint: boolean;
+  readonly listeners: Set<(text: string) => void>;
+}
+
+type Make = (say: (text: string) => void) => Promise<CommandResult>;
 
 /** A moving tag is looked at again after this time. */
 const REMEMBER_MS = 10 * 60_000;
 
 export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number): Sidecars {
   const known = new Map<string, { readonly image: ImageInfo; readonly until: number }>();
-  const underWay = new Map<string, Promise<Result<ImageInfo, string>>>();
+  const underWay = new Map<string, UnderWay>();
 
   async function find(reference: string, make: () => Promise<CommandResult>): Promise<Result<ImageInfo, string>> {
     const here = await engine.image(reference);
@@ -46,29 +60,47 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
     return failed(made.ok ? `the engine has no image ${reference} after making it` : made.lastLines);
   }
 
-  function once(reference: string, make: () => Promise<CommandResult>): Promise<Result<ImageInfo, string>> {
+  async function once(
+    reference: string,
+    { say, hint }: Pick<SidecarRequest, 'say' | 'hint'>,
+    make: Make,
+  ): Promise<Result<ImageInfo, string>> {
     const remembered = known.get(reference);
-    if (remembered !== undefined && remembered.until > monotonicMs()) return Promise.resolve(success(remembered.image));
+    if (remembered !== undefined && remembered.until > monotonicMs()) return success(remembered.image);
+    if (hint === 'find') {
+      const here = await engine.image(reference);
+      return here === undefined ? failed(`there is no image ${reference} here yet`) : success(here);
+    }
     const running = underWay.get(reference);
-    if (running !== undefined) return running;
-    const work = find(reference, make)
+    if (running !== undefined) {
+      running.listeners.add(say);
+      const found = await running.work;
+      return found.ok || !running.isHint || hint !== undefined ? found : once(reference, { say }, make);
+    }
+    const listeners = new Set([say]);
+    const sayToAll = (text: string): void => {
+      for (const listener of listeners) listener(text);
+    };
+    const work = find(reference, () => make(sayToAll))
       .then((found) => {
         if (found.ok) known.set(reference, { image: found.value, until: monotonicMs() + REMEMBER_MS });
         return found;
       })
       .finally(() => underWay.delete(reference));
-    underWay.set(reference, work);
+    underWay.set(reference, { work, listeners, isHint: hint !== undefined });
     return work;
   }
 
-  function named(image: string, say: (text: string) => void): Promise<Result<ImageInfo, string>> {
+  async function named(
+    image: string,
+    say: (text: string) => void,
+    hint?: SidecarRequest['hint'],
+  ): Promise<Result<ImageInfo, string>> {
     if (!isName(image))
-      return Promise.resolve(
-        failed(`${image} is the id of an image or one that Hearth built; name an image as a registry does`),
-      );
-    return once(image, () => {
-      say(`pulling image ${image}\n`);
-      return engine.pull(image, say);
+      return failed(`${image} is the id of an image or one that Hearth built; name an image as a registry does`);
+    return once(image, hint === undefined ? { say } : { say, hint }, (sayToAll) => {
+      sayToAll(`pulling image ${image}\n`);
+      return engine.pull(image, sayToAll);
     });
   }
 
@@ -84,9 +116,9 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
   }
 
   return {
-    named,
-    async resolve({ sidecar, repo, sha, trust, files, say }) {
-      if (sidecar.kind === 'image') return named(sidecar.image, say);
+    named: (image, say) => named(image, say),
+    async resolve({ sidecar, repo, sha, trust, files, say, hint }) {
+      if (sidecar.kind === 'image') return named(sidecar.image, say, hint);
       const [context, file, ignored] = await Promise.all(
         [sidecar.context, sidecar.file, `${sidecar.file}.dockerignore`].map((path) => git.objectId(repo, sha, path)),
       );
@@ -98,10 +130,10 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
         return failed(`${link} is a symbolic link; a sidecar is built from real files of the commit only`);
       const inputs = JSON.stringify([repo.id, trust, context, file, sidecar.file, ignored ?? null]);
       const tag = `hearth/sidecar:${createHash('sha256').update(inputs).digest('hex').slice(0, 24)}`;
-      return once(tag, async () => {
+      return once(tag, hint === undefined ? { say } : { say, hint }, async (sayToAll) => {
         const checkout = await files();
         try {
-          return await build(checkout.path, sidecar, { tag, cacheNamespace: `hearth-${repo.id}-${trust}` }, say);
+          return await build(checkout.path, sidecar, { tag, cacheNamespace: `hearth-${repo.id}-${trust}` }, sayToAll);
         } finally {
           checkout.release();
         }

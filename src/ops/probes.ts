@@ -1,6 +1,7 @@
 /** What `/health` looks at, each found out anew when it is asked. */
 import { statfs } from 'node:fs/promises';
 import type { Clock, Store, StoreCounts } from '../core/ports.ts';
+import { prewarmText, slotsText } from './warm-text.ts';
 
 export interface Finding {
   readonly status: 'ok' | 'degraded' | 'stale' | 'down';
@@ -53,10 +54,8 @@ export function createProbes(options: ProbeOptions): readonly Probe[] {
     counted('docker', (counts) => judgeDetails(counts, 'docker', finding)),
     counted('workspaces', (counts) => judgeDetails(counts, 'workspaces', finding)),
     counted('egress', (counts) => judgeDetails(counts, 'egress', finding)),
-    counted('slots', (counts) => {
-      const pools = counts.workers.map(({ details }) => details['pool']).filter((pool) => pool !== undefined);
-      return finding('ok', pools.length === 0 ? 'none yet' : JSON.stringify(pools));
-    }),
+    counted('slots', ({ workers }) => finding('ok', slotsText(workers))),
+    counted('prewarm', ({ workers }) => finding('ok', prewarmText(workers))),
     counted('kept', (counts) => {
       const kept = counts.workers.map(({ details }) => details['kept']).filter((one) => one !== undefined);
       return finding('ok', kept.length === 0 ? 'none yet' : JSON.stringify(kept));

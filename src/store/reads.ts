@@ -3,6 +3,7 @@ import { sql, type SqlBool } from 'kysely';
 import type { RecordedDuration } from '../core/critical-path.ts';
 import type { Job } from '../core/job.ts';
 import type { RunFilter, RunPage, RunWithJobs, StoreCounts } from '../core/ports.ts';
+import type { PastRun } from '../core/prewarm.ts';
 import type { Snapshot } from '../core/schedule.ts';
 import { durationsOf } from './durations.ts';
 import { isUnsent } from './outbox.ts';
@@ -100,6 +101,34 @@ export async function runsOfSha(db: Db, prefix: string): Promise<readonly RunWit
     found.push(...rows);
   }
   return withJobs(db, found);
+}
+
+/** Among so many runs of a repository the newest of each pipeline is looked for. */
+const RECENT_RUNS = 20;
+
+export async function recentRuns(db: Db, repoIds: readonly number[]): Promise<readonly PastRun[]> {
+  const found: RunRow[] = [];
+  for (const id of repoIds) {
+    const repo = await db.selectFrom('repositories').select('key').where('repo_id', '=', id).executeTakeFirst();
+    if (repo === undefined) continue;
+    // By name, since that is what the index of the runs page begins with.
+    const rows = await db
+      .selectFrom('runs')
+      .selectAll()
+      .where('repo_key', '=', repo.key)
+      .where(sql<SqlBool>`exists (select 1 from jobs where jobs.run_id = runs.id)`)
+      .orderBy('id', 'desc')
+      .limit(RECENT_RUNS)
+      .execute();
+    const newest = new Map<string, RunRow>();
+    for (const row of rows.filter(({ repo_id, trust }) => repo_id === id && (trust === 'T1' || trust === 'T2'))) {
+      const key = `${row.trust} ${row.pipeline}`;
+      if (!newest.has(key)) newest.set(key, row);
+    }
+    found.push(...newest.values());
+  }
+  const all = await withJobs(db, found);
+  return all.map((one, index) => ({ ...one, context: contextOf(found[index] ?? { context: '{}' }) }));
 }
 
 export async function counts(db: Db): Promise<StoreCounts> {

@@ -10,7 +10,7 @@ import { statusFailed, statusSent, unsentStatuses } from './outbox.ts';
 import { applyPlan } from './plans.ts';
 import { publishArtifacts } from './publications.ts';
 import { rerun } from './reruns.ts';
-import { counts, findRun, listRuns, runsOfSha, snapshot } from './reads.ts';
+import { counts, findRun, listRuns, recentRuns, runsOfSha, snapshot } from './reads.ts';
 import { artifactsRemoved, expiredArtifacts, resultsOf } from './results.ts';
 import { findReusable } from './reuse.ts';
 import { removeSecret, saveSecret, secretsOf } from './secrets.ts';
@@ -67,6 +67,7 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     artifactsRemoved: (artifacts) => write((db) => artifactsRemoved(db, artifacts)),
     listRuns: (filter, limit, cursor) => read(engine, (db) => listRuns(db, filter, limit, cursor)),
     runsOfSha: (prefix) => read(engine, (db) => runsOfSha(db, prefix)),
+    recentRuns: (repoIds) => read(engine, (db) => recentRuns(db, repoIds)),
     counts: () => read(engine, counts),
 
     saveSecret: (secret, now) => write((db) => saveSecret(db, secret, now)),

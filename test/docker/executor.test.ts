@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -20,6 +20,7 @@ import { openJobLogs } from '../../src/store/job-logs.ts';
 import { systemClock, systemRandom } from '../../src/system.ts';
 import { makeGitRemote, type GitRemote } from '../support/git-remote.ts';
 import { makeContext, makeJob, makeRun, makeSpec, makeStep } from '../support/make.ts';
+import { withoutSlot } from '../support/job-log.ts';
 import { TEST_IMAGE } from '../support/slots.ts';
 
 const exec = promisify(execFile);
@@ -50,6 +51,7 @@ async function openIt({ isRoot = true, dataDirectory = data } = {}): Promise<Ope
     slots: 2,
     isRoot,
     egress: { mode: 'auto', allow: [] },
+    onUnready: (cause: unknown) => errors.push(cause),
     onError: (error) => errors.push(error),
   });
 }
@@ -129,7 +131,7 @@ async function execute(wanted: Claim, stop = new AbortController().signal): Prom
   });
   if (finish === undefined) throw new Error('it was detached');
   await open.executor.release(wanted);
-  return { finish, log: await logOf(wanted) };
+  return { finish, log: withoutSlot(await logOf(wanted)) };
 }
 
 async function logOf({ run, job }: Claim): Promise<string> {
@@ -138,12 +140,12 @@ async function logOf({ run, job }: Claim): Promise<string> {
 
 describe('an attempt', () => {
   it('runs the steps in the files of its commit and brings evidence of what it saw', async () => {
-    const { finish, log } = await execute(
-      claim(['cat hello.txt', 'git status --short; git rev-parse HEAD; echo $GITHUB_SHA']),
-    );
+    const wanted = claim(['cat hello.txt', 'git status --short; git rev-parse HEAD; echo $GITHUB_SHA']);
+    const { finish, log } = await execute(wanted);
     expect(finish.outcome).toEqual({ result: 'success', reason: 'exit', message: 'passed' });
     expect(log).toBe(`▸ step 1\nhello\n▸ step 2\n${sha}\n${sha}\n`);
-    expect(finish.evidence).toMatchObject({ exitCode: 0, logBytes: Buffer.byteLength(log), droppedBytes: 0 });
+    const { size } = await stat(join(data, 'logs', String(wanted.run.id), `${wanted.job.id}.1.log`));
+    expect(finish.evidence).toMatchObject({ exitCode: 0, logBytes: size, droppedBytes: 0 });
     expect(finish.evidence?.logSha256).toMatch(/^[0-9a-f]{64}$/);
   });
 

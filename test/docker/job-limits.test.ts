@@ -17,6 +17,7 @@ import { openJobLogs } from '../../src/store/job-logs.ts';
 import { systemClock, systemRandom } from '../../src/system.ts';
 import { makeGitRemote, type GitRemote } from '../support/git-remote.ts';
 import { makeContext, makeJob, makeRun, makeSpec, makeStep } from '../support/make.ts';
+import { withoutSlot } from '../support/job-log.ts';
 import { TEST_IMAGE } from '../support/slots.ts';
 
 const exec = promisify(execFile);
@@ -45,6 +46,7 @@ async function openIt(dataDirectory = data, isRoot = true, claims: readonly Clai
     egress: { mode: 'auto', allow: [] },
     logBytes: MIB,
     slots: 1,
+    onUnready: (cause: unknown) => errors.push(cause),
     onError: (error) => errors.push(error),
   });
   await opened.executor.sweep(claims);
@@ -104,7 +106,7 @@ async function execute(
   if (finish === undefined) throw new Error('it was detached');
   const [slot = ''] = await readdir(join(data, 'slots'));
   await by.executor.release(wanted);
-  return { finish, log: await logOf(wanted), slot };
+  return { finish, log: withoutSlot(await logOf(wanted)), slot };
 }
 
 async function logOf({ run, job }: Claim): Promise<string> {

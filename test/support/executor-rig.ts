@@ -18,6 +18,7 @@ import { openJobLogs } from '../../src/store/job-logs.ts';
 import { systemClock, systemRandom } from '../../src/system.ts';
 import { openVault } from '../../src/vault/vault.ts';
 import { makeGitRemote } from './git-remote.ts';
+import { withoutSlot } from './job-log.ts';
 import { makeContext, makeJob, makeRun, makeSpec, makeStep } from './make.ts';
 import { TEST_IMAGE } from './slots.ts';
 
@@ -36,6 +37,7 @@ export interface Wish {
 
 export interface Execution {
   readonly finish: Finish;
+  /** Without the line about the slot. */
   readonly log: string;
 }
 
@@ -44,6 +46,8 @@ export interface ExecutorRig extends AsyncDisposable {
   readonly errors: unknown[];
   /** What jobs published, in order, as often as it was told. */
   readonly publications: readonly { readonly job: number; readonly publication: Publication }[];
+  /** Why something could not be prepared in advance. */
+  readonly unready: unknown[];
   /** Earlier results, by trust class and key with a space between. */
   readonly reusable: Map<string, Reusable>;
   open: OpenExecutor;
@@ -66,6 +70,7 @@ export async function openExecutorRig(
   const data = await mkdtemp(join(tmpdir(), 'hearth-rig-'));
   const remote = await makeGitRemote();
   const errors: unknown[] = [];
+  const unready: unknown[] = [];
   const reusable = new Map<string, Reusable>();
   const environment = { PATH: process.env['PATH'] };
   const git = openGit({ directory: join(data, 'git'), cloneUrl: remote.cloneUrl, environment });
@@ -83,6 +88,8 @@ export async function openExecutorRig(
       secrets: givenSecrets({ TOKEN: RIG_TOKEN }, openVault(Buffer.alloc(32, 1))),
       results: { findReusable: ({ trust, key }) => Promise.resolve(reusable.get(`${trust} ${key}`)) },
       ...{ logBytes: 1024 ** 2, kept, slots: 2, isRoot, egress, onError: (error: unknown) => errors.push(error) },
+      onUnready: (cause: unknown) => unready.push(cause),
+      keepUnwantedMs: 0,
     });
   const publications: { readonly job: number; readonly publication: Publication }[] = [];
   const published = ({ job }: Claim) => {
@@ -96,6 +103,7 @@ export async function openExecutorRig(
     data,
     errors,
     publications,
+    unready,
     reusable,
     open: await start(wish),
     commit,
@@ -127,7 +135,7 @@ export async function openExecutorRig(
       });
       if (finish === undefined) throw new Error('it was detached');
       await rig.open.executor.release(claim);
-      return { finish, log: await rig.logOf(claim) };
+      return { finish, log: withoutSlot(await rig.logOf(claim)) };
     },
     async begin(claim, text) {
       const detach = new AbortController();

@@ -17,6 +17,32 @@ import {
 } from '../support.ts';
 
 export function readContract(open: OpenEmptyStore): void {
+  describe('recent runs', () => {
+    const store = freshStore(open);
+    const ids = async (...repos: number[]) => (await store().recentRuns(repos)).map(({ run }) => run.id);
+
+    test('are the newest of each pipeline and class of the repositories asked for, with jobs and context', async () => {
+      await runIn(store(), planned(['build']));
+      const newest = await runIn(store(), planned(['build', 'lint'], { sha: shaB }));
+      const branch = await runIn(store(), planned(['build'], { trust: 'T1' }));
+      const other = await runIn(store(), planned(['build'], { pipeline: 'other' }));
+      expect(await ids(repo.id)).toEqual([other.run.id, branch.run.id, newest.run.id]);
+      expect((await store().recentRuns([repo.id])).at(-1)).toEqual({
+        ...(await findRun(store(), newest.run.id)),
+        context: planned([]).context,
+      });
+      expect(await ids(8)).toEqual([]);
+      expect(await ids()).toEqual([]);
+    });
+
+    test('are none that had no jobs, and none of a fork', async () => {
+      const run = await runIn(store(), planned(['build']));
+      await runIn(store(), planned([], { sha: shaB, outcome: superseded }));
+      await runIn(store(), planned(['build'], { sha: 'c'.repeat(40), trust: 'T3' }));
+      expect(await ids(repo.id)).toEqual([run.run.id]);
+    });
+  });
+
   describe('the snapshot', () => {
     const store = freshStore(open);
 
