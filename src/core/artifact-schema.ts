@@ -14,6 +14,8 @@ export interface ArtifactSpec {
   readonly isOptional: boolean;
   /** Its `.xml` files are JUnit reports. */
   readonly isJunit: boolean;
+  /** Made by actions/upload-artifact: only jobs that download it get it, as on GitHub. */
+  readonly isAsked?: true;
 }
 
 const pattern = line.check(

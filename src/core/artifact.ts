@@ -1,6 +1,7 @@
 /** What jobs leave behind: folders of their workspace that outlive it, for the jobs after them and for people. */
 import type { ArtifactSpec } from './artifact-schema.ts';
 import type { JobId, RunId } from './job.ts';
+import type { Download, JobSpec } from './pipeline.ts';
 import type { Run } from './run.ts';
 
 /** An artifact that was captured and lies whole on the disk. */
@@ -37,6 +38,20 @@ export function artifactKey(of: Pick<ArtifactOf, 'runId' | 'jobId' | 'attempt' |
 /** Its folder below `artifacts/` in the data folder. */
 export function artifactFolder(run: Pick<Run, 'repo' | 'trust'>, of: ArtifactOf): string {
   return [run.repo.id, run.trust, artifactKey(of)].join('/');
+}
+
+/** Whether a job gets this artifact of one that it waited for. */
+export function isGiven({ name }: ArtifactOf, from: JobSpec, to: JobSpec): boolean {
+  if (to.refusesArtifactsOf?.includes(from.key) === true) return false;
+  const isAsked = from.artifacts.find((spec) => spec.name === name)?.isAsked === true;
+  return !isAsked || to.downloads?.some((one) => one.job === from.key && one.name === name) === true;
+}
+
+/** The first that a job asked for, cannot do without, and is not there. */
+export function missingDownload({ downloads = [] }: JobSpec, given: readonly ArtifactOf[]): Download | undefined {
+  return downloads.find(
+    ({ job, name, isRequired }) => isRequired && !given.some((one) => one.job === job && one.name === name),
+  );
 }
 
 /** Whether a job that came to this outcome keeps it. What was cancelled or lost keeps nothing: nobody knows how far it got. */

@@ -63,6 +63,8 @@ const places: readonly Place[] = [
     scope: step,
   })),
   { path: ['jobs', '*', 'steps', '*', 'env', '*'], scope: withSecrets },
+  // What of it may be an expression is up to each action.
+  { path: ['jobs', '*', 'steps', '*', 'with', '*'], scope: withSecrets },
 ];
 
 /** More than any honest file has; each costs microseconds on the daemon's own thread. */

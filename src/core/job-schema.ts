@@ -36,9 +36,13 @@ const need = z.union(
       artifact: listOrOne(safeName, 'must be an artifact name or a list of artifact names', 1)
         .optional()
         .describe('Artifacts that a step of that job publishes: they are waited for, and not the end of the job.'),
+      artifacts: z
+        .boolean({ error: 'must be true or false' })
+        .optional()
+        .describe('false: its artifacts are not in the workspace. Default true.'),
     }),
   ],
-  { error: 'must be a job name, or a mapping with job, artifact and optional' },
+  { error: 'must be a job name, or a mapping with job' },
 );
 const names = listOrOne(need, 'must be a job name or a list of job names');
 export const axisValue = z.unknown();
@@ -127,7 +131,18 @@ export const step = z.strictObject(
     id: identifier.optional().describe('Name of the step in expressions: `steps.<id>.outputs`.'),
     if: condition.optional().describe('The step runs only when this is true. Default `success()`.'),
     name: line.optional().describe('What people see. Default: the first line of `run`.'),
-    run: script.describe('Commands, run by the shell; the first that fails ends the job.'),
+    run: script
+      .optional()
+      .describe('Commands, run by the shell; the first that fails ends the job. Either `run` or `uses`.'),
+    uses: line
+      .optional()
+      .describe(
+        '`actions/checkout`, `actions/cache`, `actions/upload-artifact` or `actions/download-artifact`, with a version, as on GitHub.',
+      ),
+    with: z
+      .record(z.string(), scalar, { error: 'must be a mapping from inputs to values' })
+      .optional()
+      .describe('What `uses` is given.'),
     env: env.optional().describe('Variables of this step.'),
     'working-directory': folderInside.optional().describe('Folder from the top of the repository. Default: the top.'),
     shell: shell
@@ -141,7 +156,7 @@ export const step = z.strictObject(
         'Artifacts of the job that are whole once this step has succeeded: they are kept at once, and jobs that need them start.',
       ),
   },
-  { error: 'must be a mapping with run' },
+  { error: 'must be a mapping with run or uses' },
 );
 
 export const job = z.strictObject(

@@ -10,6 +10,7 @@ type NeedInput =
       readonly job: string;
       readonly optional?: boolean | undefined;
       readonly artifact?: string | readonly string[] | undefined;
+      readonly artifacts?: boolean | undefined;
     };
 
 /** The fields of a job's specification that say what it waits for. */
@@ -17,6 +18,7 @@ export interface Needs {
   readonly needs: readonly string[] | undefined;
   readonly optionalNeeds: readonly string[];
   readonly artifactNeeds?: readonly ArtifactNeed[];
+  readonly refusesArtifactsOf?: readonly string[];
 }
 
 export function needsOf(input: NeedInput | readonly NeedInput[] | undefined): Needs {
@@ -24,10 +26,12 @@ export function needsOf(input: NeedInput | readonly NeedInput[] | undefined): Ne
   const needs = listOf<NeedInput>(input).map((need) => (typeof need === 'string' ? { job: need } : need));
   const named = needs.flatMap(({ job, artifact = [] }) => listOf(artifact).map((name) => ({ job, artifact: name })));
   const artifactNeeds = [...new Map(named.map((one) => [`${one.job} ${one.artifact}`, one])).values()];
+  const refused = unique(needs.filter(({ artifacts }) => artifacts === false).map(({ job }) => job));
   return {
     needs: unique(needs.map(({ job }) => job)),
     optionalNeeds: unique(needs.filter(({ optional }) => optional === true).map(({ job }) => job)),
     ...(artifactNeeds.length === 0 ? {} : { artifactNeeds }),
+    ...(refused.length === 0 ? {} : { refusesArtifactsOf: refused }),
   };
 }
 

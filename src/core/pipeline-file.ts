@@ -12,6 +12,7 @@ import {
   type StepSpec,
   type Strategy,
 } from './pipeline.ts';
+import { actionsOf } from './actions.ts';
 import { problemsOfExpressions } from './expression-places.ts';
 import { withIncludes, withoutIncludes, type ReadIncluded, type Whole } from './include.ts';
 import { keyPosition, nodeAt, problemsOfIssues } from './pipeline-issues.ts';
@@ -29,6 +30,7 @@ import { durationMs, listOf } from './schema-values.ts';
 import { needsOf } from './needs.ts';
 import { parseSize } from './size.ts';
 import { triggersOf } from './pipeline-triggers.ts';
+import { withActions } from './with-actions.ts';
 import { readYaml, writtenIn, type YamlNode } from './yaml-tree.ts';
 
 /** Where pipeline files lie; the first folder that has one counts, the others do not. */
@@ -78,12 +80,14 @@ function checkPipeline({ root, problems: found }: Whole, file: string): Result<P
   }
   const checked = pipelineSchema.safeParse(root.value);
   const expressions = problemsOfExpressions(root, file);
+  const actions = actionsOf(root, file);
   // A misplaced expression breaks other rules as well, which nobody needs to be told.
   const isExpression = ({ position }: Problem): boolean =>
     expressions.some((one) => isSamePlace(one.position, position));
   const others = [
     ...(checked.success ? [] : problemsOfIssues(checked.error.issues, root, file)),
     ...problemsOfRules(root, file),
+    ...actions.problems,
   ];
   const problems = [...found, ...others.filter((problem) => !isExpression(problem)), ...expressions];
   const name = nameIn(root.value) ?? stemOf(file);
@@ -92,7 +96,7 @@ function checkPipeline({ root, problems: found }: Whole, file: string): Result<P
     problems.push({ code: 'missing-key', message, file, position: root.position });
   }
   if (problems.length > 0 || !checked.success) return failed(inOrder(problems, file));
-  return success(pipelineOf(checked.data, root, name, file));
+  return success(withActions(pipelineOf(checked.data, root, name, file), actions));
 }
 
 /** The name a file would have, also when the rest of it is broken; undefined when not even that can be told. */
@@ -185,7 +189,9 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
   const defaults = { ...common.defaults, ...input.defaults?.run };
   // As on GitHub, where the container has its own, and the file's and the job's come on top.
   const env = { ...envAt(root, [...path, 'container', 'env']), ...common.env, ...envAt(root, [...path, 'env']) };
-  const specs = steps.map((step, index) => stepOf(step, envAt(root, [...path, 'steps', index, 'env']), defaults));
+  const specs = steps.flatMap(({ run, ...step }, index) =>
+    run === undefined ? [] : [stepOf({ ...step, run }, envAt(root, [...path, 'steps', index, 'env']), defaults)],
+  );
   const templates = [env, ...specs.map((step) => ({ ...step.env, run: step.run }))].flatMap((texts) =>
     Object.values(texts),
   );
@@ -257,7 +263,7 @@ function conditionOf(input: string | boolean | undefined): string | null {
 }
 
 function stepOf(
-  input: NonNullable<JobInput['steps']>[number],
+  input: NonNullable<JobInput['steps']>[number] & { readonly run: string },
   env: Readonly<Record<string, string>>,
   defaults: Defaults,
 ): StepSpec {

@@ -45,9 +45,6 @@ function problemsOf(issue: z.core.$ZodIssue, above: Path, root: YamlNode, file: 
         ),
       ];
     case 'invalid_type':
-      // A step with `uses` lacks `run` because of it, and is told so.
-      if (node === undefined && path.at(-1) === 'run' && nodeAt(root, path.slice(0, -1))?.entries.has('uses'))
-        return [];
       if (node === undefined) return [problem('missing-key', missingKey(path), keyPosition(root, path.slice(0, -1)))];
       return [problem('wrong-type', `${labelOf(path)} ${issue.message}${isNot(node)}`, keyOrValue(root, path))];
     default:
@@ -77,10 +74,8 @@ function unknownKey(path: Path, key: string): string {
 
 /** For what people bring along from GitHub Actions, and what stands in its place here. */
 const cures: ReadonlyMap<string, string> = new Map([
-  [
-    'uses',
-    'The commit is checked out already, so remove a checkout; write what another action does as "run", or put its tool into the image (sidecar)',
-  ],
+  ['uses', 'Workflows cannot be called; copy the jobs of that file, or put them into a file that "include" names'],
+  ['with', 'Remove it together with "uses"'],
   ['options', 'Remove it; limits stand at "sidecar" (memory, shm-size), and what a tool needs belongs into the image'],
   ['ports', 'Remove it; a job reaches the ports of its services at <service>:<port>, and nobody reaches a job'],
   ['volumes', 'Remove it; put files into the image, or use a cache with "volume" for what is kept between runs'],

@@ -137,7 +137,7 @@ export const keysOf = {
   health: { known: Object.keys(health.shape), later: [] },
   defaults: { known: Object.keys(defaults.shape), later: [] },
   defaultsRun: { known: Object.keys(defaultsRun.shape), later: [] },
-  need: { known: ['job', 'artifact', 'optional'], later: [] },
+  need: { known: ['job', 'artifact', 'artifacts', 'optional'], later: [] },
   secret: { known: secretUseKeys, later: [] },
   artifact: { known: artifactKeys, later: ['name', 'exclude', 'reports', 'untracked'] },
   concurrency: { known: ['group', 'cancel-in-progress'], later: ['queue'] },
@@ -145,6 +145,6 @@ export const keysOf = {
   resources: { known: Object.keys(resources.shape), later: [] },
   step: {
     known: Object.keys(step.shape),
-    later: ['uses', 'with'],
+    later: [],
   },
 } as const;

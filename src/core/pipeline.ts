@@ -176,6 +176,10 @@ export interface JobSpec {
   /** Those it gets as variables or files, and those its expressions name. */
   readonly secrets: readonly SecretUse[];
   readonly artifacts: readonly ArtifactSpec[];
+  /** Artifacts it asked for with actions/download-artifact; absent = none. */
+  readonly downloads?: readonly Download[];
+  /** Keys of needed jobs whose artifacts it does not get; absent = none. */
+  readonly refusesArtifactsOf?: readonly string[];
   /** Patterns of all files that its result depends on; absent = it always runs. */
   readonly inputs?: readonly string[];
   /** Absent = the run's sidecar. */
@@ -208,6 +212,14 @@ export interface JobGroup {
   readonly failFast: boolean;
   /** Most that run at once; null = as many as there are slots. */
   readonly maxParallel: number | null;
+}
+
+export interface Download {
+  /** Key of the needed job, which is one job of the run at most. */
+  readonly job: string;
+  readonly name: string;
+  /** The job is an error without it. */
+  readonly isRequired: boolean;
 }
 
 export interface StepSpec {

@@ -13,6 +13,7 @@ export const problemCodes = {
   'need-cycle': 'Jobs need each other in a circle.',
   'need-later-phase': 'A job needs a job of a later phase.',
   'unknown-phase': 'A job names a phase that the file does not list.',
+  'unknown-action': 'A step uses an action that does not run here.',
   'unknown-cache': 'A job names a cache that the file does not define.',
   'unknown-artifact': 'An artifact is published or needed that its job does not have, or that no step publishes.',
   'bad-expression': 'An expression that is wrong, or stands where none may.',

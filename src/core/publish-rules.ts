@@ -70,6 +70,13 @@ function checkNeeds(root: YamlNode, name: string, job: YamlNode, report: Report)
     // That there is no such job is told beside its name.
     const target = nodeAt(root, ['jobs', needed.text]);
     if (target === undefined) continue;
+    const refusal = entry.entries.get('artifacts');
+    if (artifact !== undefined && refusal?.node.value === false)
+      report(
+        'bad-value',
+        `Job ${shown(name)} waits for an artifact of ${shown(needed.text)} and takes none of it. Remove "artifacts: false", or "artifact".`,
+        refusal.keyPosition,
+      );
     for (const wanted of textsOf(artifact)) checkNeed(name, needed.text, target, wanted, report);
   }
 }

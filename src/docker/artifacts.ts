@@ -6,7 +6,7 @@ import { createReadStream, type Dirent } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
-import { artifactKey, isKept, type ArtifactOf, type KeptArtifact } from '../core/artifact.ts';
+import { artifactKey, isKept, missingDownload, type ArtifactOf, type KeptArtifact } from '../core/artifact.ts';
 import type { ArtifactSpec } from '../core/artifact-schema.ts';
 import { addReports, parseJunit, type TestReport } from '../core/junit.ts';
 import { error, type Outcome } from '../core/outcome.ts';
@@ -128,9 +128,17 @@ function idOf({ job, run }: Claim): Pick<ArtifactOf, 'runId' | 'jobId' | 'attemp
 /** The layers of what earlier jobs left, topmost first. The caller releases them. Throws Ended when one is gone. */
 export async function holdArtifacts(
   artifacts: Layers,
-  { run, artifacts: wanted }: Claim,
+  { run, job, artifacts: wanted }: Claim,
   say: (text: string) => void,
 ): Promise<readonly HeldLayer[]> {
+  const missing = missingDownload(job.spec, wanted);
+  if (missing !== undefined)
+    throw new Ended(
+      error(
+        'config',
+        `there is no artifact ${missing.name} of ${missing.job}: nothing matched its path, it was not to be kept after how ${missing.job} ended, or ${missing.job} is not part of this run`,
+      ),
+    );
   const held: HeldLayer[] = [];
   try {
     for (const artifact of wanted) {

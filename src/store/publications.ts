@@ -1,5 +1,5 @@
 /** Artifacts that jobs publish while they run, and which of them a claim is bound to. */
-import type { ArtifactOf, Publication } from '../core/artifact.ts';
+import { isGiven, type ArtifactOf, type Publication } from '../core/artifact.ts';
 import { originOf, type Job, type JobId, type JobOrigin } from '../core/job.ts';
 import { awaitedArtifacts, hasPublished } from '../core/needs.ts';
 import { artifactsOfJobs, insertArtifacts } from './results.ts';
@@ -41,7 +41,7 @@ export async function originsAtClaim(db: Db, row: JobRow): Promise<Origins | und
   return origins;
 }
 
-/** Of those it waited for, all of the newest attempt, or those it named, of the attempt it was claimed with. */
+/** Of those it waited for and does not refuse, all of the newest attempt, or those it named, of the attempt it was claimed with. */
 export async function artifactsAtClaim(db: Db, row: JobRow, needs: readonly Job[]): Promise<readonly ArtifactOf[]> {
   const job = jobOf(row);
   const origins = row.artifact_origins === null ? {} : (JSON.parse(row.artifact_origins) as Origins);
@@ -50,7 +50,8 @@ export async function artifactsAtClaim(db: Db, row: JobRow, needs: readonly Job[
     const names = awaitedArtifacts(job, need.spec.key);
     const origin = names === undefined ? need.origin : (origins[need.name] ?? need.origin);
     const all = await artifactsOfJobs(db, [{ ...need, origin }]);
-    found.push(...all.filter(({ name }) => names === undefined || names.includes(name)));
+    const named = all.filter(({ name }) => names === undefined || names.includes(name));
+    found.push(...named.filter((artifact) => isGiven(artifact, need.spec, job.spec)));
   }
   return found;
 }

@@ -637,6 +637,16 @@ describe('artifacts', () => {
     expect(again.log).toMatch(/\nbuilt\n$/);
   });
 
+  it('that a job asked for and does not get end it before its first step, and those it can do without do not', async () => {
+    const wish = { job: 'build', name: 'dist' };
+    const { finish, log } = await execute(claim('echo ran', { spec: { downloads: [{ ...wish, isRequired: true }] } }));
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'config' });
+    expect(finish.outcome.message).toContain('there is no artifact dist of build: nothing matched its path');
+    expect(log).not.toContain('ran');
+    const tolerant = claim('echo ran', { spec: { downloads: [{ ...wish, isRequired: false }] } });
+    expect((await execute(tolerant)).finish.outcome.result).toBe('success');
+  });
+
   it('are mounted, not copied: a large one costs the next job nothing', async () => {
     const wanted = claim('mkdir dist; head -c 50000000 /dev/zero >dist/big', { spec: { artifacts: [spec('dist')] } });
     const built = await execute(wanted);

@@ -125,6 +125,55 @@ describe('hearth run', () => {
     expect(tests.get('none')).toBeNull();
   });
 
+  it('runs a workflow of GitHub: checkout, cache, upload and download mean what they mean there', async () => {
+    await write({
+      '.hearth/ci.yml': `name: CI
+on: [push]
+sidecar: { image: "${TEST_IMAGE}", shm-size: 64m }
+jobs:
+  build:
+    runs-on: self-hosted
+    steps:
+      - uses: actions/checkout@v4
+      - name: Downloads
+        uses: actions/cache@v4
+        with:
+          path: ~/.cache/downloads
+          key: downloads-\${{ hashFiles('data.txt') }}
+      - run: cat token >>~/.cache/downloads/list; test $(grep -cx "$(cat token)" ~/.cache/downloads/list) = $(cat data.txt)
+      - run: mkdir -p dist/.hidden other; cp data.txt dist/out; echo no | tee dist/.hidden/x >dist/.env; echo no >other/x
+      - uses: actions/upload-artifact@v4
+        with: { name: dist, path: dist/, if-no-files-found: error }
+      - uses: actions/upload-artifact@v4
+        with: { name: other, path: other }
+  test:
+    needs: build
+    runs-on: self-hosted
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/download-artifact@v4
+        with: { name: dist, path: dist }
+      - run: test "$(find dist -type f) $(cat dist/out)" = "dist/out $(cat data.txt)"
+      - run: test ! -e other
+  without:
+    needs: build
+    runs-on: self-hosted
+    steps: [{ run: test ! -e dist }]
+`,
+      'data.txt': '1',
+      // A volume may be there from an earlier run of this test.
+      token: `${root}\n`,
+    });
+    const first = await hearth('run');
+    expect(first.out).toContain('3 jobs passed');
+    expect(first.code).toBe(0);
+    await write({ 'data.txt': '2' });
+    expect((await hearth('run')).out).toContain('3 jobs passed');
+    const alone = await hearth('run', 'test');
+    expect(alone.code).toBe(1);
+    expect(alone.out).toContain('there is no artifact dist of build');
+  });
+
   it('runs named jobs with what they need, or without, and refuses what matches nothing', async () => {
     await write({
       'ci/pipelines/main.yml': pipeline(

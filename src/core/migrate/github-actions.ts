@@ -1,6 +1,5 @@
 /** Actions that many workflows use, and what stands in their place here. */
 import type { YAMLMap } from 'yaml';
-import type { NoteKind } from './note.ts';
 import { safeName, textIn } from './parts.ts';
 
 interface Volume {
@@ -180,53 +179,4 @@ export function cacheOfAction(action: string, inputs: Inputs): KeptFiles {
     else left.push(one);
   }
   return { volumes, left };
-}
-
-const DEFAULT_ADVICE =
-  'Actions do not run here. Write what it does as "run", or put its tool into the image ("sidecar").';
-
-const advice: readonly (readonly [pattern: RegExp, text: string, kind?: NoteKind])[] = [
-  [
-    /^docker\/login-action$/,
-    'Actions do not run here. As a command: `echo "$TOKEN" | docker login -u "$NAME" --password-stdin`.',
-  ],
-  [
-    /^docker\//,
-    'Actions do not run here, and jobs have no Docker engine. Build with a tool that needs none (buildah, kaniko) in a step, or leave this on GitHub.',
-  ],
-  [/^docker:\/\//, 'A step runs in the image of its job. Make that image this one, or put what it runs into it.'],
-  [/^\.\.?\//, 'An action of this repository: copy its steps to this place, or call its script with "run".'],
-  [
-    /^actions\/(?:upload|download)-artifact/,
-    'Files of the jobs that this one needs are in its workspace already, where those jobs had them. Check the paths in the commands below.',
-  ],
-  [/^actions\/github-script$/, 'Actions do not run here. Call the API of GitHub with `curl` and a token of your own.'],
-  [/^codecov\//, 'Actions do not run here. Upload with the command line of Codecov: `codecov upload-process`.'],
-  [
-    /^softprops\/action-gh-release$|^actions\/create-release$/,
-    'Actions do not run here. As a command: `gh release create "$GITHUB_REF_NAME" FILES`, with a token of your own.',
-  ],
-  [
-    /^pypa\/gh-action-pypi-publish$/,
-    'Actions do not run here. As a command: `python -m twine upload dist/*`, with a token of your own.',
-  ],
-  [
-    /^golangci\/golangci-lint-action$/,
-    'Actions do not run here. As a command: `golangci-lint run`, with the tool in the image.',
-  ],
-  [
-    /^pre-commit\/action$/,
-    'Actions do not run here. As a command: `pip install pre-commit && pre-commit run --all-files`.',
-  ],
-  [
-    /^peaceiris\/actions-gh-pages$|^actions\/(?:deploy|configure)-pages$|^actions\/upload-pages-artifact$/,
-    'Pages are published by GitHub. Leave this part there.',
-  ],
-  [/^github\/codeql-action\//, 'CodeQL is a service of GitHub. Leave this part there.'],
-];
-
-/** What to do instead of an action. */
-export function adviceFor(action: string): { readonly kind: NoteKind; readonly text: string } {
-  const [, text, kind] = advice.find(([pattern]) => pattern.test(action)) ?? [];
-  return { kind: kind ?? 'todo', text: text ?? DEFAULT_ADVICE };
 }

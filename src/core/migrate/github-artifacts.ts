@@ -1,5 +1,6 @@
 /** actions/upload-artifact → `artifacts` of the job: what is kept when it has ended. */
 import type { YAMLMap } from 'yaml';
+import { whenOf } from '../action-step.ts';
 import { keysOf } from '../pipeline-schema.ts';
 import type { JobOfWorkflow } from './github-workflow.ts';
 import { keyOf } from './draft.ts';
@@ -25,11 +26,10 @@ export function keepArtifact({ draft, job }: JobOfWorkflow, step: YAMLMap): Kept
   const plain = (textIn(inputs, 'name') ?? 'artifact').replace(/\$\{\{.*?\}\}/g, '');
   const name = freeName(safeName(plain), (taken) => all.has(taken));
   const days = textIn(inputs, 'retention-days');
-  const condition = textIn(step, 'if')?.replace(/^\$\{\{\s*|\s*\}\}$/g, '');
-  const when = condition === undefined || condition === 'success()' ? undefined : whenOf(condition);
+  const when = whenOf(textIn(step, 'if'));
   const entry = {
     paths: paths.length === 1 ? paths[0] : paths,
-    ...(when === undefined ? {} : { when }),
+    ...(when === undefined || when === 'success' ? {} : { when }),
     ...(days !== undefined && /^[1-9]\d{0,2}$/.test(days) ? { 'expire-in': `${days}d` } : {}),
     // Without files the action only warns.
     ...(textIn(inputs, 'if-no-files-found') === 'error' ? {} : { optional: true }),
@@ -40,12 +40,7 @@ export function keepArtifact({ draft, job }: JobOfWorkflow, step: YAMLMap): Kept
     job.items.splice(at, 0, draft.document.createPair('artifacts', all));
   }
   const own = `The artifact "${name}" of the job is it now, kept when the job has ended.`;
-  return condition !== undefined && when === undefined && condition !== 'success()'
+  return when === undefined
     ? { kind: 'todo', text: `${own} Its condition was not taken over: write what fits into "when".` }
     : { kind: 'changed', text: own };
-}
-
-function whenOf(condition: string): 'always' | 'failure' | undefined {
-  if (/^(?:always\(\)|success\(\) \|\| failure\(\)|!cancelled\(\))$/.test(condition)) return 'always';
-  return condition === 'failure()' ? 'failure' : undefined;
 }

@@ -1,7 +1,9 @@
 /** The steps of a job: commands stay, well-known actions become what Hearth has instead, all others wait for a hand. */
 import { isMap, type YAMLMap, type YAMLSeq } from 'yaml';
 import { keyOf, textOf } from './draft.ts';
-import { adviceFor, cacheOfAction, toolOfAction, type Tool } from './github-actions.ts';
+import { adviceFor } from '../action-advice.ts';
+import { checkoutInputs } from '../action-checkout.ts';
+import { cacheOfAction, toolOfAction, type Tool } from './github-actions.ts';
 import { keepArtifact } from './github-artifacts.ts';
 import type { JobOfWorkflow } from './github-workflow.ts';
 import { hasImage } from './github-needs.ts';
@@ -41,7 +43,7 @@ function migrateStep(of: Step): void {
     replace(of, 'corepack enable', { kind: 'changed', text: 'Node brings pnpm.' });
   else if (action === 'actions/cache' || action === 'swatinem/rust-cache') keepFiles(of, action, inputs);
   else if (kept !== undefined) leaveOut(of, kept.kind, kept.text);
-  else leaveOut(of, adviceFor(action).kind, adviceFor(action).text);
+  else leaveOut(of, 'todo', adviceFor(action));
 }
 
 function placeOf({ name, index, step, lineOf }: Step): { readonly line: number | null; readonly key: string } {
@@ -60,46 +62,12 @@ const HERE = 'The commit is at /work when a job starts.';
 
 function checkout(of: Step, inputs: YAMLMap | undefined): void {
   const wants: string[] = [];
-  for (const { key, advice, isMet } of checkoutInputs) {
+  for (const [key, { advice, isMet }] of Object.entries(checkoutInputs)) {
     const value = inputs === undefined ? undefined : textIn(inputs, key);
     if (value !== undefined && !isMet(value)) wants.push(advice);
   }
   leaveOut(of, wants.length === 0 ? 'dropped' : 'todo', [HERE, ...wants].join(' '));
 }
-
-const checkoutInputs = [
-  {
-    key: 'fetch-depth',
-    advice: 'It has no history: add a step with `git fetch --unshallow` (or --depth) before the one that needs it.',
-    isMet: (value: string) => value === '1',
-  },
-  {
-    key: 'fetch-tags',
-    advice: 'It has no tags: add a step with `git fetch --tags`.',
-    isMet: (value: string) => value === 'false',
-  },
-  {
-    key: 'submodules',
-    advice: 'Submodules are empty folders: add a step with `git submodule update --init --recursive`.',
-    isMet: (value: string) => value === 'false',
-  },
-  {
-    key: 'lfs',
-    advice: 'Files of Git LFS are pointers: add a step with `git lfs pull`.',
-    isMet: (value: string) => value === 'false',
-  },
-  { key: 'repository', advice: 'Another repository is cloned with `git clone` in a step.', isMet: () => false },
-  {
-    key: 'ref',
-    advice: 'Another commit is fetched with `git fetch` and `git checkout` in a step.',
-    isMet: () => false,
-  },
-  {
-    key: 'path',
-    advice: 'It lies at the top, and not in a folder of its own.',
-    isMet: (value: string) => value === '.',
-  },
-] as const;
 
 /** setup-node and its like: the image has the tool. */
 function setUp(of: Step, tool: Tool): void {

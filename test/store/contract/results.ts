@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { TestReport } from '../../../src/core/junit.ts';
+import type { JobSpec } from '../../../src/core/pipeline.ts';
+import { makeSpec } from '../../support/make.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import { at, claimIn, evidence, failed, passed, planned, runIn } from '../support.ts';
 
@@ -28,6 +30,38 @@ export function resultContract(open: OpenEmptyStore): void {
         tests: new Map([['build', report({ passed: ['a'] })]]),
         flaky: new Set(),
       });
+    });
+
+    test('is only for those jobs that take it, and what an action uploaded only for those that download it', async () => {
+      const asked = { paths: ['a'], when: 'success', expireMs: 1, isOptional: false, isJunit: false } as const;
+      const build = makeSpec('build', {
+        artifacts: [
+          { ...asked, name: 'dist', isAsked: true },
+          { ...asked, name: 'log' },
+        ],
+      });
+      const after = (name: string, change: Partial<JobSpec>) => ({ spec: makeSpec(name, change), waitsFor: ['build'] });
+      const jobs = [
+        { spec: build, waitsFor: [] },
+        after('plain', {}),
+        after('downloads', { downloads: [{ job: 'build', name: 'dist', isRequired: true }] }),
+        after('refuses', { refusesArtifactsOf: ['build'] }),
+      ];
+      const { run } = await runIn(store(), planned([], { jobs }));
+      const built = await claimIn(store(), run.id, 'build');
+      const finish = { outcome: passed, evidence, outputs: {}, artifacts: [dist, { ...dist, name: 'log' }] };
+      await store().finishJob(built.id, 1, finish, at(5));
+      for (const name of ['plain', 'downloads', 'refuses']) await claimIn(store(), run.id, name);
+      const given = new Map(
+        (await store().claimsOf('w')).map(({ job, artifacts }) => [job.name, artifacts.map((one) => one.name)]),
+      );
+      expect(given).toEqual(
+        new Map([
+          ['plain', ['log']],
+          ['downloads', ['dist', 'log']],
+          ['refuses', []],
+        ]),
+      );
     });
 
     test('of a late attempt is refused with it', async () => {
