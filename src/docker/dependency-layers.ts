@@ -11,8 +11,7 @@ import { Ended } from './ended.ts';
 import { jobSteps } from './job-steps.ts';
 import type { HeldLayer, Layers } from './layers.ts';
 import type { Prepared, WantedLayer } from './preparation.ts';
-import type { Masker } from './raw-log.ts';
-import { openPlain } from './safe-read.ts';
+import { copyRawLog, type Masker } from './raw-log.ts';
 import { endJob, runSteps } from './slot-job.ts';
 import { jobDirectory } from './slot-files.ts';
 import type { SlotPool } from './slot-pool.ts';
@@ -49,15 +48,28 @@ export async function holdLayers(
   const held: HeldLayer[] = [];
   try {
     for (const wanted of prepared.wanted) {
+      const { job, run } = claim;
+      const builders = new Set<string>();
+      const wait = async (underWay: Promise<void>, builder: string): Promise<void> => {
+        builders.add(builder);
+        say(`cache ${wanted.name}: miss ${wanted.key.slice(0, 12)}, waiting for ${builder}, which installs it\n`);
+        try {
+          await unlessStopped(underWay, signals, job.spec.timeoutMs, () => undefined);
+        } catch (cause) {
+          if (isInstallFailure(cause)) say(`cache ${wanted.name}: failed; the log of ${builder} has what it said\n`);
+          throw cause;
+        }
+      };
       const layer =
         (await findLayer(parts.layers, claim, wanted.key)) ??
         (await parts.layers.acquire(
-          { repoId: claim.run.repo.id, trust: layerAccess(claim.run.trust, claim.job).writes, key: wanted.key },
+          { repoId: run.repo.id, trust: layerAccess(run.trust, job).writes, key: wanted.key },
           (target) => build(parts, claim, prepared, wanted, signals, say, target),
-          (underWay) => unlessStopped(underWay, signals, claim.job.spec.timeoutMs, () => undefined),
+          { name: `job ${job.name} of run ${run.id}`, wait },
         ));
       count(parts.warmth.layers, layer);
-      say(`cache ${wanted.name}: ${layer.hit ? 'hit' : 'built'} ${wanted.key.slice(0, 12)}\n`);
+      const how = !layer.hit ? 'built' : builders.size > 0 ? 'ready' : 'hit';
+      say(`cache ${wanted.name}: ${how} ${wanted.key.slice(0, 12)}\n`);
       held.unshift(layer);
     }
     return held;
@@ -82,13 +94,17 @@ export async function buildAhead(
     const id = { repoId: claim.run.repo.id, trust: layerAccess(claim.run.trust, claim.job).writes, key: wanted.key };
     const layer =
       (await findLayer(parts.layers, claim, wanted.key)) ??
-      (await parts.layers.acquire(id, async (target) => {
-        try {
-          await build(parts, claim, prepared, wanted, signals, () => undefined, target);
-        } catch (cause) {
-          throw new Error(`cache ${wanted.name} could not be built in advance: ${messageOf(cause)}`, { cause });
-        }
-      }));
+      (await parts.layers.acquire(
+        id,
+        async (target) => {
+          try {
+            await build(parts, claim, prepared, wanted, signals, () => undefined, target);
+          } catch (cause) {
+            throw new Error(`cache ${wanted.name} could not be built in advance: ${messageOf(cause)}`, { cause });
+          }
+        },
+        { name: 'Hearth', wait: (underWay) => underWay },
+      ));
     built ||= !layer.hit;
     layer.release();
   }
@@ -184,6 +200,22 @@ async function install(
     limits,
     (patterns) => parts.workspaces.hashFiles(slot, patterns),
   );
+  const decoder = new TextDecoder();
+  const output = copyRawLog(
+    join(jobDirectory(slot.directory, n), 'log'),
+    {
+      append: (bytes) => {
+        say(decoder.decode(bytes, { stream: true }));
+        return Promise.resolve();
+      },
+    },
+    parts.masker([]),
+    0,
+  );
+  const stopListening = slot.onLog(n, () => {
+    // What fails here is copied again at the end, which then says why it cannot be.
+    output.catchUp().catch(() => undefined);
+  });
   await runSteps({
     slot,
     n,
@@ -195,9 +227,13 @@ async function install(
     started: () => undefined,
     stop: signals.stop,
     detach: signals.detach,
-  });
-  await endJob(slot, n, signals.detach);
-  await copyOutput(join(jobDirectory(slot.directory, n), 'log'), parts.masker([]), say);
+  }).finally(stopListening);
+  const { writtenBytes, keptBytes } = await endJob(slot, n, signals.detach);
+  await output.finish(
+    writtenBytes > keptBytes
+      ? `\nhearth: ${writtenBytes - keptBytes} bytes of output were dropped past the cap of ${keptBytes} bytes\n`
+      : '',
+  );
   if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
   const [last] = steps.ran;
   if (last === undefined || last.end.kind === 'timeout') {
@@ -218,24 +254,15 @@ function installJob(job: Job, { name, cache }: WantedLayer): Job {
   return { ...job, spec: { ...job.spec, env: {}, secrets: [], steps: [step] } };
 }
 
+/** Whoever runs the same command on the same files would fail alike. */
+export function isInstallFailure(cause: unknown): boolean {
+  return cause instanceof Ended && cause.outcome.reason === 'exit';
+}
+
 function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
 function nameOf({ name }: Pick<WantedLayer, 'name'>): string {
   return `install ${name}`;
-}
-
-/** Only the end of what an install said is of interest. */
-async function copyOutput(path: string, masker: Masker, say: (text: string) => void): Promise<void> {
-  const limit = 256 * 1024;
-  const file = await openPlain(path);
-  try {
-    const { size } = await file.stat();
-    const buffer = Buffer.alloc(Math.min(size, limit));
-    await file.read(buffer, 0, buffer.length, Math.max(0, size - limit));
-    say(Buffer.concat([masker.push(buffer), masker.flush()]).toString('utf8'));
-  } finally {
-    await file.close();
-  }
 }

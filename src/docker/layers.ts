@@ -14,11 +14,7 @@ export interface Layers {
    * The folder of a layer, held against eviction until `release` is called. Builds it when it is not there; of several
    * callers at once one builds and the others wait, each through its own `wait`. A build that throws publishes nothing and the next caller tries anew.
    */
-  acquire(
-    id: LayerId,
-    build: (target: string) => Promise<void>,
-    wait?: (underWay: Promise<void>) => Promise<void>,
-  ): Promise<HeldLayer>;
+  acquire(id: LayerId, build: (target: string) => Promise<void>, caller?: LayerCaller): Promise<HeldLayer>;
   /** Removes a layer that nobody holds; false while somebody does. May be repeated. */
   remove(id: LayerId): Promise<boolean>;
   /** A layer that is there already, held like one from `acquire`; undefined when it is not. Builds nothing. */
@@ -38,12 +34,22 @@ export interface LayerId {
   readonly key: string;
 }
 
+/** Somebody who wants a layer that others may want as well. */
+export interface LayerCaller {
+  /** Who it is, in the words that others are told who wait for its build. */
+  readonly name: string;
+  /** Waits for the build of another caller. */
+  readonly wait: (underWay: Promise<void>, builder: string) => Promise<void>;
+}
+
 export interface HeldLayer {
   readonly path: string;
-  /** Whether it was there already. */
+  /** Whether the caller did not have to build it. */
   readonly hit: boolean;
   release(): void;
 }
+
+const SOMEBODY: LayerCaller = { name: 'another caller', wait: (underWay) => underWay };
 
 /**
  * `durable` layers survive a power cut whole. The others skip the flush, which would cost more than making them again,
@@ -55,7 +61,7 @@ export function openLayers(
   durability: 'durable' | 'this boot',
   isFinal: (error: unknown) => boolean = () => false,
 ): Layers {
-  const building = new Map<string, Promise<void>>();
+  const building = new Map<string, { readonly work: Promise<void>; readonly builder: string }>();
   const holders = new Map<string, number>();
 
   function hold(path: string, hit: boolean): HeldLayer {
@@ -90,7 +96,7 @@ export function openLayers(
       }
       return found;
     },
-    async acquire(id, build, wait = (underWay) => underWay) {
+    async acquire(id, build, { name: builder, wait } = SOMEBODY) {
       const path = join(root, String(id.repoId), id.trust, id.key);
       for (;;) {
         const underWay = building.get(path);
@@ -99,15 +105,16 @@ export function openLayers(
           if (known !== undefined) return known;
           if (building.has(path)) continue;
           const work = buildLayer(path, build, durability === 'durable').finally(() => building.delete(path));
-          building.set(path, work);
+          building.set(path, { work, builder });
           await work;
           return hold(path, false);
         }
         // A failure of the other's build is judged here; a failure of the waiting itself (a stop) is the caller's own.
         await wait(
-          underWay.catch((error: unknown) => {
+          underWay.work.catch((error: unknown) => {
             if (isFinal(error)) throw error;
           }),
+          underWay.builder,
         );
       }
     },

@@ -6,7 +6,7 @@ import type { Clock, Executor, Git, JobLogs, Random, Store } from '../core/ports
 import type { JobSecrets } from '../core/secrets-port.ts';
 import { openEgress, type Egress, type EgressWish } from './egress.ts';
 import { dockerEngine, type Engine } from './engine.ts';
-import { Ended } from './ended.ts';
+import { isInstallFailure } from './dependency-layers.ts';
 import { dockerExecutor } from './executor.ts';
 import type { KeptLimits } from '../core/kept.ts';
 import { openKept, type Kept } from './kept.ts';
@@ -106,11 +106,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
   const parts = {
     ...{ engine, git: options.git, clock: options.clock, slots: pool, workspaces, sidecars, egress, warmth },
     checkouts: openLayers(inData('checkouts'), 'this boot'),
-    layers: openLayers(
-      inData('layers'),
-      'durable',
-      (cause) => cause instanceof Ended && cause.outcome.reason === 'exit',
-    ),
+    layers: openLayers(inData('layers'), 'durable', isInstallFailure),
     user: () =>
       workspaces.strategy === 'overlay'
         ? { uid: 0, gid: 0, handOver: false, home: '/root' }

@@ -23,7 +23,12 @@ export interface RawLogCopy {
 const CHUNK_BYTES = 1024 ** 2;
 
 /** `skipBytes` of masked output are in the log already. */
-export function copyRawLog(path: string, log: JobLogWriter, masker: Masker, skipBytes: number): RawLogCopy {
+export function copyRawLog(
+  path: string,
+  log: Pick<JobLogWriter, 'append'>,
+  masker: Masker,
+  skipBytes: number,
+): RawLogCopy {
   let offset = 0;
   let skip = skipBytes;
   let queue: Promise<void> = Promise.resolve();

@@ -582,6 +582,46 @@ describe('a dependency layer', () => {
     expect((await execute(claim('true', { caches: { deps: broken } }))).log).toContain('cache deps: miss');
   });
 
+  it('whose install takes long is told of while it goes on, and also to whoever waits for it', async () => {
+    const notes: CacheSpec = { kind: 'volume', path: '/notes' };
+    const install = 'echo begun; until test -e /notes/go; do sleep 0.05; done; mkdir deps; echo late >deps/made';
+    const slow: CacheSpec = { ...deps, install };
+    const first = claim('cat deps/made', { caches: { deps: slow, notes } });
+    const second = claim('cat deps/made', { caches: { deps: slow, notes } });
+    const one = execute(first);
+    await expect.poll(() => logOf(first)).toContain('begun\n');
+    const two = execute(second);
+    const waits = `waiting for job build of run ${first.run.id}, which installs it\n`;
+    await expect.poll(() => logOf(second)).toContain(waits);
+    await execute(claim('touch /notes/go', { caches: { notes } }));
+    expect((await one).log).toMatch(/installing\n▸ install deps\nbegun\ncache deps: built [^]*\nlate\n$/);
+    expect((await two).log).toMatch(/which installs it\ncache deps: ready [^]*\nlate\n$/);
+  });
+
+  it('whose install fails fails whoever waits for it, who is told where its output is', async () => {
+    const notes: CacheSpec = { kind: 'volume', path: '/notes' };
+    const install = 'echo the cause; until test -e /notes/fail; do sleep 0.05; done; exit 5';
+    const caches = { deps: { ...deps, install }, notes };
+    const [first, second] = [claim('true', { caches }), claim('true', { caches })];
+    const one = execute(first);
+    await expect.poll(() => logOf(first)).toContain('the cause\n');
+    const two = execute(second);
+    await expect.poll(() => logOf(second)).toContain('waiting for');
+    await execute(claim('touch /notes/fail', { caches: { notes } }));
+    expect((await one).finish.outcome.message).toBe('install deps: exit 5');
+    const { finish, log } = await two;
+    expect(finish.outcome.message).toBe('install deps: exit 5');
+    expect(log).toContain(`cache deps: failed; the log of job build of run ${first.run.id} has what it said\n`);
+    expect(log).not.toContain('the cause');
+  });
+
+  it('whose install says more than is kept of a log has its beginning there, and how much is not', async () => {
+    const loud: CacheSpec = { ...deps, install: 'seq 300000; mkdir deps; touch deps/x' };
+    const { log } = await execute(claim('true', { caches: { deps: loud } }));
+    expect(log).toMatch(/installing\n▸ install deps\n1\n2\n/);
+    expect(log).toMatch(/\nhearth: [1-9]\d* bytes of output were dropped past the cap of 1048576 bytes\n/);
+  });
+
   it('whose install says a secret leaves no trace of it', async () => {
     const chatty: CacheSpec = { ...deps, install: `mkdir deps; echo ${SECRET} | tee -a deps/said` };
     const { log } = await execute(claim('cat deps/said', { caches: { deps: chatty } }));
