@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ArtifactSpec } from '../../src/core/artifact-schema.ts';
@@ -584,7 +584,8 @@ describe('a dependency layer', () => {
 
   it('whose install takes long is told of while it goes on, and also to whoever waits for it', async () => {
     const notes: CacheSpec = { kind: 'volume', path: '/notes' };
-    const install = 'echo begun; until test -e /notes/go; do sleep 0.05; done; mkdir deps; echo late >deps/made';
+    const go = `/notes/${basename(data)}-go`;
+    const install = `echo begun; until test -e ${go}; do sleep 0.05; done; mkdir deps; echo late >deps/made`;
     const slow: CacheSpec = { ...deps, install };
     const first = claim('cat deps/made', { caches: { deps: slow, notes } });
     const second = claim('cat deps/made', { caches: { deps: slow, notes } });
@@ -593,21 +594,22 @@ describe('a dependency layer', () => {
     const two = execute(second);
     const waits = `waiting for job build of run ${first.run.id}, which installs it\n`;
     await expect.poll(() => logOf(second)).toContain(waits);
-    await execute(claim('touch /notes/go', { caches: { notes } }));
+    await execute(claim(`touch ${go}`, { caches: { notes } }));
     expect((await one).log).toMatch(/installing\n▸ install deps\nbegun\ncache deps: built [^]*\nlate\n$/);
     expect((await two).log).toMatch(/which installs it\ncache deps: ready [^]*\nlate\n$/);
   });
 
   it('whose install fails fails whoever waits for it, who is told where its output is', async () => {
     const notes: CacheSpec = { kind: 'volume', path: '/notes' };
-    const install = 'echo the cause; until test -e /notes/fail; do sleep 0.05; done; exit 5';
+    const go = `/notes/${basename(data)}-fail`;
+    const install = `echo the cause; until test -e ${go}; do sleep 0.05; done; exit 5`;
     const caches = { deps: { ...deps, install }, notes };
     const [first, second] = [claim('true', { caches }), claim('true', { caches })];
     const one = execute(first);
     await expect.poll(() => logOf(first)).toContain('the cause\n');
     const two = execute(second);
     await expect.poll(() => logOf(second)).toContain('waiting for');
-    await execute(claim('touch /notes/fail', { caches: { notes } }));
+    await execute(claim(`touch ${go}`, { caches: { notes } }));
     expect((await one).finish.outcome.message).toBe('install deps: exit 5');
     const { finish, log } = await two;
     expect(finish.outcome.message).toBe('install deps: exit 5');
