@@ -52,11 +52,8 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
     for (const problem of egress.problem) context.complain(formatProblem(problem));
     return exits.usage;
   }
-  const data = join(
-    defaultDataDirectory(environment),
-    'local',
-    createHash('sha256').update(cwd).digest('hex').slice(0, 16),
-  );
+  const place = createHash('sha256').update(cwd).digest('hex');
+  const data = join(defaultDataDirectory(environment), 'local', place.slice(0, 16));
   await mkdir(data, { recursive: true, mode: 0o700 });
   await using opened = new AsyncDisposableStack();
   const lock = await lockInstance('run', data);
@@ -66,7 +63,8 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
   }
   opened.use(lock);
 
-  const repo: RepoRef = { id: 1, owner: 'local', name: safeName(basename(cwd)) };
+  // Volumes belong to a repository by its id, and the engine has them from all folders of this machine.
+  const repo: RepoRef = { id: Number.parseInt(place.slice(0, 13), 16), owner: 'local', name: safeName(basename(cwd)) };
   const branch = (await currentBranch(cwd, environment)) ?? 'main';
   const ref = `refs/heads/${branch}`;
   const remote = join(data, 'origin', repo.owner, `${repo.name}.git`);

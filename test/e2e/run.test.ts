@@ -174,6 +174,19 @@ jobs:
     expect(alone.out).toContain('there is no artifact dist of build');
   });
 
+  it('keeps a volume from one time to the next, and apart from those of other folders', async () => {
+    // What a job finds there is how often it was run: it fails with that number.
+    const file = {
+      '.hearth/main.yml': `cache: { notes: { volume: /notes } }\n${pipeline('  a: { cache: notes, run: "date >>/notes/times; exit $(wc -l </notes/times)" }\n')}`,
+    };
+    await write(file);
+    expect((await hearth('run')).out).toContain('exit 1');
+    expect((await hearth('run')).out).toContain('exit 2');
+    tree = join(root, 'other', 'tree');
+    await write(file);
+    expect((await hearth('run')).out).toContain('exit 1');
+  });
+
   it('runs named jobs with what they need, or without, and refuses what matches nothing', async () => {
     await write({
       'ci/pipelines/main.yml': pipeline(
