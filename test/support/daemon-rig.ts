@@ -37,6 +37,8 @@ export interface DaemonRig extends AsyncDisposable {
   /** Delivers a signed push of a branch head. */
   push(sha: string, options?: { readonly branch?: string; readonly deliveryId?: string }): Promise<Response>;
   pullRequest(sha: string, options?: PullRequestOptions): Promise<Response>;
+  /** Somebody writes below a pull request. */
+  comment(number: number, body: string, author: { readonly id: number; readonly login: string }): Promise<Response>;
   deliver(event: string, payload: unknown, deliveryId?: string): Promise<Response>;
   runs(query?: string): Promise<readonly RunJson[]>;
   /** The only run of a commit, once `isReady` holds for it. */
@@ -157,6 +159,7 @@ export async function makeDaemonRig({
     },
     push: (sha, { branch = 'main', deliveryId } = {}) => rig.deliver('push', pushPayload(sha, branch), deliveryId),
     pullRequest: (sha, options = {}) => rig.deliver('pull_request', pullRequestPayload(sha, options)),
+    comment: (number, body, author) => rig.deliver('issue_comment', commentPayload(number, body, author)),
     deliver(event, payload, deliveryId = randomUUID()) {
       const body = JSON.stringify(payload);
       const signature = `sha256=${createHmac('sha256', SECRET).update(body).digest('hex')}`;
@@ -259,6 +262,19 @@ function pullRequestPayload(
     ...repositoryAt('pull_request.base.repo'),
     ...repositoryAt('pull_request.head.repo'),
     ...fork,
+  });
+}
+
+function commentPayload(
+  number: number,
+  body: string,
+  { id, login }: { readonly id: number; readonly login: string },
+): unknown {
+  const payload = example('issue_comment', (candidate) => candidate['action'] === 'created');
+  return changed(payload, {
+    ...{ 'issue.number': number, 'issue.pull_request': { url: 'https://api.example/pulls' }, 'comment.body': body },
+    ...{ 'comment.user.id': id, 'comment.user.login': login, 'sender.id': id, 'sender.login': login },
+    ...repositoryAt('repository'),
   });
 }
 

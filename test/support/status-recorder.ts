@@ -21,15 +21,20 @@ export interface StatusRecorder extends AsyncDisposable {
   readonly refusals: readonly string[];
   /** The newest state of every context of a commit. */
   shown(sha: string): Readonly<Record<string, string>>;
+  /** What is answered when it is asked what somebody may do, by login; whoever is absent is nobody there. */
+  readonly people: Map<string, { readonly id: number; readonly permission: string }>;
   /** From now on requests are taken and not answered, until `release`. */
   hold(): void;
   release(): void;
 }
 
+const PERMISSION = /^\/repos\/[^/]+\/[^/]+\/collaborators\/([^/]+)\/permission$/;
+
 /** `upstream` is the mock; without one every well-formed status is taken, for tests that are not about the API. */
 export async function startStatusRecorder(upstream: string | null): Promise<StatusRecorder> {
   const statuses: RecordedStatus[] = [];
   const refusals: string[] = [];
+  const people: StatusRecorder['people'] = new Map();
   let held: Promise<void> | undefined;
   let letGo: () => void = () => undefined;
 
@@ -38,6 +43,13 @@ export async function startStatusRecorder(upstream: string | null): Promise<Stat
       const body = await read(request);
       await held;
       const path = request.url ?? '/';
+      const login = upstream === null ? PERMISSION.exec(path)?.[1] : undefined;
+      if (login !== undefined) {
+        const { id, permission } = people.get(login) ?? { id: 404, permission: 'none' };
+        const said = { permission, role_name: permission, user: { id, login, type: 'User' } };
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(said));
+        return;
+      }
       const answer = upstream === null ? { status: 201, text: '{}' } : await forward(upstream, request, path, body);
       const sha = /^\/repos\/[^/]+\/[^/]+\/statuses\/([0-9a-f]+)$/.exec(path)?.[1];
       if (answer.status >= 300 || sha === undefined) {
@@ -65,6 +77,7 @@ export async function startStatusRecorder(upstream: string | null): Promise<Stat
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     statuses,
     refusals,
+    people,
     shown: (sha) =>
       Object.fromEntries(statuses.filter((status) => status.sha === sha).map(({ context, state }) => [context, state])),
     hold() {
