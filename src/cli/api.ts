@@ -50,7 +50,6 @@ export async function getRun(api: Api, id: number): Promise<RunJson | undefined>
 export async function expectOk(response: Response): Promise<Response> {
   if (response.ok) return response;
   const said = parseError(await response.text());
-  if (response.status === 401) throw new Complaint(exits.usage, `${said} Set HEARTH_ADMIN_TOKEN.`);
   throw new Complaint(response.status === 404 ? exits.nothing : exits.usage, said);
 }
 
@@ -72,7 +71,8 @@ function apiAt(url: string, token: Secret | null): Api {
     const headers = new Headers(init.headers);
     if (token !== null) headers.set('authorization', `Bearer ${token.reveal()}`);
     try {
-      return await fetch(`${url}${path}`, { ...init, headers });
+      const response = await fetch(`${url}${path}`, { ...init, headers });
+      if (response.status !== 401) return response;
     } catch (cause) {
       if (init.signal?.aborted === true) throw cause;
       const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
@@ -82,6 +82,12 @@ function apiAt(url: string, token: Secret | null): Api {
         { cause },
       );
     }
+    throw new Complaint(
+      exits.usage,
+      token === null
+        ? `The Hearth at ${url} wants its admin token. Set HEARTH_ADMIN_TOKEN.`
+        : `HEARTH_ADMIN_TOKEN is not the admin token of the Hearth at ${url}. Correct it.`,
+    );
   };
   return {
     get: (path, signal) => call(path, signal === undefined ? {} : { signal }),
@@ -107,7 +113,7 @@ async function localApi(config: Config): Promise<Api> {
     logs: openJobLogs(config.dataDirectory),
     artifacts: openArtifactFiles(config.dataDirectory),
     clock: systemClock,
-    links: await openLinks({ ...config, publicUrl: null }, systemClock),
+    links: await openLinks(config, systemClock),
     access: { read: 'signed', adminToken: token },
     readDelivery: () => Promise.reject(new Error('deliveries go to the daemon')),
     isAllowed: (repo) => isAllowed(repo, config.repos),

@@ -76,10 +76,13 @@ async function fullSha(api: Api, prefix: string, context: VerbContext): Promise<
   return found.length === 1 ? found[0] : undefined;
 }
 
-/** The link in the answer is good for this run alone and may name the public address; the path is the same everywhere. */
+/**
+ * The link in the answer is good for this run alone and may name the public address, which may have a folder before the
+ * path; from there on it is the same everywhere.
+ */
 async function copyLog(api: Api, job: JobJson, { follow }: LogsOptions, context: VerbContext): Promise<void> {
   const { pathname, search } = new URL(job.log_url, 'http://localhost');
-  const path = `${pathname}${search}${follow ? '&follow=1' : ''}`;
+  const path = `${pathname.slice(pathname.lastIndexOf('/logs/'))}${search}${follow ? '&follow=1' : ''}`;
   const response = await expectOk(await api.get(path, context.interrupted));
   if (response.body === null) return;
   for await (const chunk of response.body) context.write(chunk as Uint8Array);

@@ -15,6 +15,7 @@ import type { Forge, Git, JobLogs, JobSecrets, PlannedRun, RunWithJobs, Store } 
 import { failed, success, type Result } from '../core/result.ts';
 import type { RepoRef } from '../core/run.ts';
 import { openGit } from '../git/open-git.ts';
+import { NOTHING_FOUND, topOf } from './working-tree.ts';
 import { currentBranch, snapshotWorkingTree } from '../git/working-tree.ts';
 import { lockInstance } from '../instance-lock.ts';
 import { createLog } from '../log.ts';
@@ -45,7 +46,8 @@ export interface RunOptions {
 const LOG_BYTES = 64 * 1024 ** 2;
 
 export async function run(options: RunOptions, context: VerbContext): Promise<ExitCode> {
-  const { cwd, environment } = context;
+  const { environment } = context;
+  const cwd = await topOf(context.cwd);
   const secrets = secretsFrom(environment, options.secrets);
   const egress = loadEgressConfig(environment);
   if (!egress.ok) {
@@ -108,13 +110,7 @@ async function planLocal(
 ): Promise<Result<readonly PlannedRun[], { readonly exit: ExitCode; readonly lines: readonly string[] }>> {
   const found = await readPipelines(git, intake.repo, intake.sha);
   const wanted = found.filter(({ name }) => options.pipeline === undefined || name === options.pipeline);
-  if (found.length === 0)
-    return failed({
-      exit: exits.nothing,
-      lines: [
-        'There is no pipeline file here. Write .hearth/main.yml or ci/pipelines/main.yml; docs/pipeline-file.md shows how.',
-      ],
-    });
+  if (found.length === 0) return failed({ exit: exits.nothing, lines: [NOTHING_FOUND] });
   if (wanted.length === 0)
     return failed({
       exit: exits.usage,

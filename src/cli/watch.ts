@@ -21,14 +21,15 @@ const LOOK_EVERY_MS = 25;
 
 /** Resolves when all runs have ended. With `-o json` prints only the result, as one value. */
 export async function watchRuns({ store, logs, ids, context, logFolder }: WatchParts): Promise<readonly RunWithJobs[]> {
-  const seen = new Map<number, Job['state']>();
+  const seen: Seen = { states: new Map(), read: new Map() };
+  const isOne = ids.length === 1;
   for (;;) {
     const runs: RunWithJobs[] = [];
     for (const id of ids) {
       const found = await store.findRun(id);
       if (found !== undefined) runs.push(found);
     }
-    if (!context.json) for (const run of runs) await showChanges(run, seen, { store, logs, context });
+    if (!context.json) for (const run of runs) await showChanges(run, isOne, seen, { store, logs, context });
     if (runs.every(({ run }) => run.state === 'finished')) {
       const pathOf = (run: number, job?: Job): string | null =>
         logFolder === undefined
@@ -44,26 +45,54 @@ export async function watchRuns({ store, logs, ids, context, logFolder }: WatchP
   }
 }
 
+interface Seen {
+  readonly states: Map<number, Job['state']>;
+  /** Bytes of the log of a job that is being prepared, by job and attempt. */
+  readonly read: Map<string, number>;
+}
+
 async function showChanges(
   { run, jobs }: RunWithJobs,
-  seen: Map<number, Job['state']>,
+  isOne: boolean,
+  { states, read }: Seen,
   { store, logs, context }: Pick<WatchParts, 'store' | 'logs' | 'context'>,
 ): Promise<void> {
   for (const job of jobs) {
-    if (seen.get(job.id) === job.state) continue;
-    const before = seen.get(job.id);
-    seen.set(job.id, job.state);
-    if (job.state === 'running' && before !== undefined) context.write(`  ▸ ${job.name}\n`);
-    if (job.state !== 'finished') continue;
-    context.write(
-      `  ${mark(job)} ${job.name}  ${took(job)}${job.outcome?.result === 'success' ? '' : `  ${note(job)}`}\n`,
-    );
+    const name = isOne ? job.name : `${run.pipeline} / ${job.name}`;
+    const before = states.get(job.id);
+    states.set(job.id, job.state);
+    if (job.state === 'running' && before !== undefined && before !== job.state) context.write(`  ▸ ${name}\n`);
+    if (job.state === 'running' && job.timings.startedAt === null)
+      await showPreparation(logs, run.id, job, read, context);
+    if (job.state !== 'finished' || before === job.state) continue;
+    context.write(`  ${mark(job)} ${name}  ${took(job)}${job.outcome?.result === 'success' ? '' : `  ${note(job)}`}\n`);
     const failed = job.outcome?.result === 'failure' || job.outcome?.result === 'error';
     if (failed && job.attempt > 0) await indented(logs, run.id, job, context);
     // Below the log, because it is what a person looks for first.
     const tests = (await store.resultsOf(run.id)).tests.get(job.name);
     if (tests !== undefined) context.write(toldTests(tests));
   }
+}
+
+/** What may take minutes, and looks as if nothing happened. */
+const SLOW = /^(?:building the sidecar|pulling image|cache \S+: miss) .*\n/gm;
+
+async function showPreparation(
+  logs: WatchParts['logs'],
+  runId: number,
+  job: Job,
+  read: Map<string, number>,
+  context: WatchParts['context'],
+): Promise<void> {
+  const key = `${job.id}.${job.attempt}`;
+  const from = read.get(key) ?? 0;
+  const size = (await logs.size(runId, job.id, job.attempt)) ?? 0;
+  if (size <= from) return;
+  const bytes = await bytesOf(logs, runId, job, from, size);
+  // The last line may not be whole yet.
+  const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
+  read.set(key, from + whole.length);
+  for (const [line] of whole.toString('utf8').matchAll(SLOW)) context.write(`    … ${line}`);
 }
 
 const SHOWN_FAILURES = 20;
@@ -87,16 +116,23 @@ async function indented(
   context: WatchParts['context'],
 ): Promise<void> {
   const size = (await logs.size(runId, job.id, job.attempt)) ?? 0;
-  const parts: Uint8Array[] = [];
-  for await (const part of logs.read(runId, job.id, job.attempt, Math.max(0, size - SHOWN_BYTES), size))
-    parts.push(part);
-  const text = Buffer.concat(parts).toString('utf8').trimEnd();
+  const from = Math.max(0, size - SHOWN_BYTES);
+  const tail = (await bytesOf(logs, runId, job, from, size)).toString('utf8');
+  const text = (
+    from === 0 ? tail : `(${from} bytes before this are in the log)\n${tail.slice(tail.indexOf('\n') + 1)}`
+  ).trimEnd();
   context.write(
     `${text
       .split('\n')
       .map((line) => `    │ ${line}`)
       .join('\n')}\n`,
   );
+}
+
+async function bytesOf(logs: WatchParts['logs'], runId: number, job: Job, from: number, to: number): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const part of logs.read(runId, job.id, job.attempt, from, to)) parts.push(part);
+  return Buffer.concat(parts);
 }
 
 function verdict({ run, jobs }: RunWithJobs, logs: string | null): string {

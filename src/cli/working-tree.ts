@@ -63,7 +63,7 @@ async function readIncluded(top: string, path: string): Promise<Result<string, s
   }
 }
 
-export const NOTHING_FOUND = `No pipeline file found in ${PIPELINE_FOLDERS.join(' or ')}. Write one, for example .hearth/ci.yml.`;
+export const NOTHING_FOUND = `No pipeline file found in ${PIPELINE_FOLDERS.join(' or ')}. Write one, for example .hearth/main.yml (docs/pipeline-file.md), or let \`hearth migrate\` make one of a workflow or a .gitlab-ci.yml.`;
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   try {

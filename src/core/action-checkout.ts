@@ -17,7 +17,8 @@ const NO_TOKEN = 'Jobs get no token of GitHub\'s. Give a key of your own to the 
 /** What the direct way and `hearth migrate` say of the inputs of actions/checkout. */
 export const checkoutInputs: Readonly<Record<string, CheckoutInput>> = {
   'fetch-depth': {
-    advice: 'It has no history: add a step with `git fetch --unshallow` (or --depth) before the one that needs it.',
+    advice:
+      'It has no history. Where the repository can be read without credentials, add a step with `git fetch --unshallow` before the one that needs it; otherwise leave this job on GitHub.',
     isMet: (value) => value === '1',
   },
   'fetch-tags': { advice: 'It has no tags: add a step with `git fetch --tags`.', isMet: isFalse },

@@ -67,7 +67,8 @@ function unknownKey(path: Path, key: string): string {
     return `Hearth does not have the key ${shown(key)} ${where}. ${cure}`;
   if (later.some((word) => word === key))
     return `This version of Hearth does not have the key ${shown(key)} ${where} yet. Remove it, or wait for a later version`;
-  const near = nearestWord(key, known);
+  const elsewhere = otherWords.get(key);
+  const near = elsewhere !== undefined && known.includes(elsewhere) ? elsewhere : nearestWord(key, known);
   const next = near === undefined ? `Remove it; known keys: ${known.join(', ')}` : `Did you mean "${near}"?`;
   return `Unknown key ${shown(key)} ${where}. ${next}`;
 }
@@ -82,6 +83,18 @@ const cures: ReadonlyMap<string, string> = new Map([
   ['credentials', 'Remove it; whoever runs Hearth logs the Docker engine in (docker login), for every job alike'],
   ['matrix', 'Put it below "strategy"'],
   ['environment', 'Remove it, or put its variables into "env"'],
+  ['image', 'For the image that the job runs in write "container"'],
+]);
+
+/** What other systems call it. */
+const otherWords: ReadonlyMap<string, string> = new Map([
+  ...[['script', 'run'] as const, ['command', 'run'] as const, ['commands', 'run'] as const],
+  ...[['stage', 'phase'] as const, ['stages', 'phases'] as const, ['depends_on', 'needs'] as const],
+  ...[
+    ['timeout', 'timeout-minutes'] as const,
+    ['variables', 'env'] as const,
+    ['allow_failure', 'continue-on-error'] as const,
+  ],
 ]);
 
 function levelOf(path: Path): { readonly known: readonly string[]; readonly later: readonly string[] } {

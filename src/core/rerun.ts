@@ -3,6 +3,7 @@
  * is a run of its own, of the same commit, file and inputs. Pure.
  */
 import type { Job, RunId } from './job.ts';
+import { lets } from './outcome.ts';
 import { failed, success, type Result } from './result.ts';
 import { trustOf, type Run, type TrustClass } from './run.ts';
 
@@ -54,7 +55,7 @@ export function planRerun(
   const refusal = refusalOf(run, jobs, asked, facts);
   if (refusal !== undefined) return failed(refusal);
   const wanted = jobs.filter((job) => isWanted(job, asked)).map(({ name }) => name);
-  if (wanted.length === 0) return failed(conflict(`All jobs of run ${run.id} succeeded or were left out.`));
+  if (wanted.length === 0) return failed(conflict(`No job of run ${run.id} failed, but for those that may.`));
   const again = withNeeded(jobs, new Set(wanted), facts.lost);
   if (trust !== run.trust && again.size < jobs.length)
     return failed(
@@ -101,11 +102,12 @@ function refusalOf(
   return undefined;
 }
 
-/** What a condition left out did not fail. It runs when something before it does. */
-function isWanted({ name, outcome }: Job, { failed: onlyFailed, job }: RerunRequest): boolean {
+/** What a condition left out did not fail, nor did what may fail. They run when something before them does. */
+function isWanted({ name, outcome, spec }: Job, { failed: onlyFailed, job }: RerunRequest): boolean {
   if (job !== null) return name === job;
   if (!onlyFailed || outcome === null) return true;
-  return outcome.result !== 'success' && !(outcome.result === 'skipped' && outcome.reason === 'condition');
+  const wasLeftOut = outcome.result === 'skipped' && outcome.reason === 'condition';
+  return !wasLeftOut && !lets(outcome, spec.continueOnError);
 }
 
 /** With all that waits for them; and of what they wait for themselves, what cannot be taken over any more. */

@@ -103,7 +103,12 @@ async function resolveImage(
   const image = await parts.sidecars.resolve({ repo, sha, trust, sidecar, say, files });
   if (image.ok) return image.value;
   say(`${image.problem}\n`);
-  const which = own === null ? 'the sidecar image' : `container: the image ${own.image}`;
+  const which =
+    own !== null
+      ? `container: the image ${own.image}`
+      : sidecar.kind === 'image'
+        ? `sidecar: the image ${sidecar.image}`
+        : `sidecar: the image of ${sidecar.file}`;
   throw new Ended(error('image', `${which} could not be had: ${lastLine(image.problem)}`));
 }
 

@@ -9,7 +9,7 @@ import { createApprove, type ApproveParts } from './approve-route.ts';
 import { createDispatch, type DispatchParts } from './dispatch-route.ts';
 import type { Links } from './links.ts';
 import { createRerun } from './rerun-route.ts';
-import { createRouter, route, runIdOf, sendError, sendNotFound } from './reply.ts';
+import { createRouter, route, runIdOf, sendError, sendNoRun, sendNotFound } from './reply.ts';
 
 export interface ApiParts extends DispatchParts, Pick<ApproveParts, 'onApproved'> {
   readonly store: Pick<Store, 'findRun' | 'resultsOf' | 'listRuns' | 'cancel' | 'rerun'> &
@@ -34,13 +34,23 @@ const listQuery = z.strictObject({
   cursor: one.regex(/^\d{1,15}$/, 'must be what a page returned as next').optional(),
 });
 
+const wrongToken = 'The token that was sent is not the admin token of this Hearth.';
+
+function isSent(request: Request): boolean {
+  return request.headers.authorization !== undefined;
+}
+
 export function apiRouter(parts: ApiParts): Router {
   const { store, clock, access, links, onCancelled } = parts;
 
   function mayReadAll(request: Request, response: Response): boolean {
     if (access.rightToRead(request).kind === 'all') return true;
     response.set('WWW-Authenticate', 'Bearer');
-    sendError(response, 401, 'Send "Authorization: Bearer" with the admin token to list runs.');
+    sendError(
+      response,
+      401,
+      isSent(request) ? wrongToken : 'Send "Authorization: Bearer" with the admin token to list runs.',
+    );
     return false;
   }
 
@@ -80,7 +90,8 @@ export function apiRouter(parts: ApiParts): Router {
       id === undefined ? 'unknown' : await store.cancel(id, job, cancelledBy('an administrator'), clock.now());
     switch (verdict) {
       case 'unknown':
-        sendNotFound(response);
+        if (job === null) sendNoRun(response, String(request.params['id']));
+        else sendError(response, 404, `There is no run ${String(request.params['id'])} with a job ${job}.`);
         return;
       case 'finished':
         sendError(response, 409, 'It has finished already, so there is nothing to cancel.');
@@ -106,7 +117,11 @@ export function apiRouter(parts: ApiParts): Router {
         return;
       case 'refused':
         response.set('WWW-Authenticate', 'Bearer');
-        sendError(response, 401, 'Send "Authorization: Bearer" with the token of HEARTH_ADMIN_TOKEN.');
+        sendError(
+          response,
+          401,
+          isSent(request) ? wrongToken : 'Send "Authorization: Bearer" with the token of HEARTH_ADMIN_TOKEN.',
+        );
         return;
       case 'granted':
         await act(request, response);

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Clock, Store } from '../core/ports.ts';
 import { readJson, withBody } from './json-body.ts';
-import { runIdOf, sendError, sendNotFound } from './reply.ts';
+import { runIdOf, sendError, sendNoRun, sendNotFound } from './reply.ts';
 
 export interface ApproveParts {
   readonly store: Pick<Store, 'approve'>;
@@ -41,7 +41,7 @@ async function approve({ store, clock, onApproved }: ApproveParts, response: Res
   const verdict = await store.approve({ run, sha }, { by: BY, at: clock.now() });
   switch (verdict.kind) {
     case 'unknown':
-      sendNotFound(response);
+      sendNoRun(response, String(run));
       return;
     case 'refused':
       sendError(response, 409, verdict.why);

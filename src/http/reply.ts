@@ -41,6 +41,11 @@ export function sendNotFound(response: Response): void {
   sendError(response, 404, 'There is nothing here, or no right to read it. Check the address and its token.');
 }
 
+/** For an administrator, who may know which runs there are. */
+export function sendNoRun(response: Response, id: string): void {
+  sendError(response, 404, `There is no run ${id}; \`hearth runs\` lists them.`);
+}
+
 /** For every answer; pages that need more say so themselves. */
 export const safeHeaders: RequestHandler = (_request, response, next) => {
   response.set({

@@ -5,7 +5,7 @@ import type { Clock, Store } from '../core/ports.ts';
 import type { RerunRequest } from '../core/rerun.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { answerAndClose, createBodyReader } from './body.ts';
-import { RETRY_AFTER_S, runIdOf, sendError, sendNotFound } from './reply.ts';
+import { RETRY_AFTER_S, runIdOf, sendError, sendNoRun, sendNotFound } from './reply.ts';
 
 export interface RerunParts {
   readonly store: Pick<Store, 'rerun'>;
@@ -39,7 +39,7 @@ export function createRerun({
     const verdict = await store.rerun(id, asked.value, clock.now());
     switch (verdict.kind) {
       case 'unknown':
-        sendNotFound(response);
+        sendNoRun(response, String(id));
         return;
       case 'refused':
         sendError(response, verdict.trouble.kind === 'no-job' ? 404 : 409, verdict.trouble.message);

@@ -1,7 +1,7 @@
 /** What `/health` looks at, each found out anew when it is asked. */
 import { statfs } from 'node:fs/promises';
 import type { Clock, Store, StoreCounts } from '../core/ports.ts';
-import { prewarmText, slotsText } from './warm-text.ts';
+import { keptText, prewarmText, slotsText } from './worker-text.ts';
 
 export interface Finding {
   readonly status: 'ok' | 'degraded' | 'stale' | 'down';
@@ -56,10 +56,7 @@ export function createProbes(options: ProbeOptions): readonly Probe[] {
     counted('egress', (counts) => judgeDetails(counts, 'egress', finding)),
     counted('slots', ({ workers }) => finding('ok', slotsText(workers))),
     counted('prewarm', ({ workers }) => finding('ok', prewarmText(workers))),
-    counted('kept', (counts) => {
-      const kept = counts.workers.map(({ details }) => details['kept']).filter((one) => one !== undefined);
-      return finding('ok', kept.length === 0 ? 'none yet' : JSON.stringify(kept));
-    }),
+    counted('kept', ({ workers }) => finding('ok', keptText(workers))),
     {
       name: 'disk',
       async check() {

@@ -67,7 +67,7 @@ describe('lint', () => {
     expect(await lint({ ...text(), files: [] })).toBe(3);
     expect(await lint({ ...text(), files: ['nope.yml'] })).toBe(1);
     expect(lines).toEqual([
-      'No pipeline file found in .hearth or ci/pipelines. Write one, for example .hearth/ci.yml.',
+      'No pipeline file found in .hearth or ci/pipelines. Write one, for example .hearth/main.yml (docs/pipeline-file.md), or let `hearth migrate` make one of a workflow or a .gitlab-ci.yml.',
       'nope.yml: There is no such file. Name a pipeline file that you can read. [bad-value]',
     ]);
   });

@@ -12,6 +12,7 @@ import type { Outcome } from '../../src/core/outcome.ts';
 import type { Store } from '../../src/core/ports.ts';
 import { openJobLogs } from '../../src/store/job-logs.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { adminToken, startHttpRig, type HttpRig } from '../support/http-rig.ts';
 import { startEngineRig, type EngineRig } from '../support/engine-rig.ts';
 
 const failure: Outcome = { result: 'failure', reason: 'exit', message: 'test: exit 3', exitCode: 3 };
@@ -122,6 +123,41 @@ describe('hearth runs', () => {
   });
 });
 
+describe('a Hearth somewhere else', () => {
+  const publicUrl = 'https://ci.example.com/logs/hearth';
+  let remote: HttpRig;
+  beforeAll(async () => {
+    remote = await startHttpRig({ publicUrl });
+    const { run } = await remote.plan('c'.repeat(40), ['build']);
+    await remote.work(run.id, 'build', 'built far away\n');
+  });
+  afterAll(() => remote[Symbol.asyncDispose]());
+  const troubleOf = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => error);
+
+  it('is read also when people reach it below a folder of its public address', async () => {
+    const { context, said } = verb({ HEARTH_URL: remote.url });
+    expect(await logs('1', { follow: false, failed: false }, context)).toBe(0);
+    expect(said()).toBe('built far away\n');
+  });
+
+  it('that wants its admin token says whether none was given or a wrong one', async () => {
+    const none = await troubleOf(rerun('1', {}, verb({ HEARTH_URL: remote.url }).context));
+    expect(none).toMatchObject({ exit: 2, message: expect.stringContaining('Set HEARTH_ADMIN_TOKEN.') as string });
+    const environment = { HEARTH_URL: remote.url, HEARTH_ADMIN_TOKEN: 'a-token-of-something-else' };
+    const wrong = await troubleOf(rerun('1', {}, verb(environment).context));
+    expect(wrong).toMatchObject({
+      exit: 2,
+      message: `HEARTH_ADMIN_TOKEN is not the admin token of the Hearth at ${remote.url}. Correct it.`,
+    });
+  });
+
+  it('names the run that it does not have', async () => {
+    const environment = { HEARTH_URL: remote.url, HEARTH_ADMIN_TOKEN: adminToken };
+    const trouble = await troubleOf(rerun('77', {}, verb(environment).context));
+    expect(trouble).toMatchObject({ exit: 3, message: expect.stringContaining('There is no run 77') as string });
+  });
+});
+
 describe('hearth logs', () => {
   it('prints all jobs of a run under their names', async () => {
     const { context, said } = verb();
@@ -196,7 +232,7 @@ describe('hearth rerun', () => {
   });
 
   it.each([
-    ['77', {}, 3, 'There is nothing here'],
+    ['77', {}, 3, 'There is no run 77'],
     ['1', { job: 'nosuch' }, 3, 'Run 1 has no job nosuch; its jobs: build, test.'],
     ['2', {}, 2, 'ended before it had jobs'],
   ])('says why %s cannot be run again with %o', async (run, options, exit, message) => {

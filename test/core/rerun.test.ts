@@ -3,7 +3,7 @@ import { planRerun, type RerunFacts } from '../../src/core/rerun.ts';
 import { originOf, type Job } from '../../src/core/job.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
 import type { Run } from '../../src/core/run.ts';
-import { makeJob, makeRun } from '../support/make.ts';
+import { makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const passed: Outcome = { result: 'success', reason: 'exit', message: 'passed' };
 const broken: Outcome = { result: 'failure', reason: 'exit', message: 'exit 1', exitCode: 1 };
@@ -44,6 +44,13 @@ describe('which jobs run again', () => {
     expect(again({ failed: true }, {}, [job('a', passed), job('b', stopped)])).toBe('b');
   });
 
+  test('what may fail did not fail, and runs again only by its name', () => {
+    const tolerated = { ...job('b', broken), spec: makeSpec('b', { continueOnError: true }) };
+    expect(again({ failed: true }, {}, [tolerated, job('c', passed, ['b'])])).toContain('No job of run 5 failed');
+    expect(again({ failed: true }, {}, [tolerated, job('c', broken, ['b'])])).toBe('c');
+    expect(again({ job: 'b' }, {}, [tolerated, job('c', passed, ['b'])])).toBe('bc');
+  });
+
   test('one job and what waits for it', () => {
     expect(again({ job: 'c' })).toBe('cdf');
   });
@@ -56,7 +63,7 @@ describe('which jobs run again', () => {
   });
 
   test('nothing when nothing failed', () => {
-    expect(again({ failed: true }, {}, [job('a', passed), job('b', leftOut)])).toContain('All jobs of run 5 succeeded');
+    expect(again({ failed: true }, {}, [job('a', passed), job('b', leftOut)])).toContain('No job of run 5 failed');
   });
 });
 

@@ -174,6 +174,27 @@ jobs:
     expect(alone.out).toContain('there is no artifact dist of build');
   });
 
+  it('says whose job it is where there are several pipelines, and what takes its time before a job can start', async () => {
+    const install = 'mkdir deps; touch deps/x';
+    await write({
+      '.hearth/one.yml': `${pipeline('  job: { cache: deps, run: "seq 20000; exit 1" }\n')}cache: { deps: { key: [deps.lock], paths: [deps], install: "${install}" } }\n`,
+      '.hearth/two.yml': pipeline('  job: { run: "true" }\n'),
+      'deps.lock': '1\n',
+    });
+    const { out } = await hearth('run');
+    expect(out).toMatch(/^ {2}▸ one \/ job$/m);
+    expect(out).toMatch(/^ {4}… cache deps: miss [0-9a-f]{12}, installing$/m);
+    expect(out).toMatch(/^ {2}✔ two \/ job {2}/m);
+    expect(out).toMatch(/^ {4}│ \(\d+ bytes before this are in the log\)\n {4}│ \d+\n/m);
+  });
+
+  it('runs the whole working tree from a folder below its top', async () => {
+    await write({ '.hearth/main.yml': pipeline('  a: { run: "test -e top.txt" }\n'), 'top.txt': '', 'sub/deep/x': '' });
+    await exec('git', ['init', '-q', tree]);
+    tree = join(tree, 'sub', 'deep');
+    expect((await hearth('run')).out).toContain('1 job passed');
+  });
+
   it('keeps a volume from one time to the next, and apart from those of other folders', async () => {
     // What a job finds there is how often it was run: it fails with that number.
     const file = {

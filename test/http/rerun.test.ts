@@ -53,7 +53,7 @@ test.each([
   ['{"failed":true,"job":"build"}', 400, 'not both'],
   ['{"job":""}', 400, 'job must be the name'],
   ['{"job":"none"}', 404, 'has no job none; its jobs: build'],
-  ['{"failed":true}', 409, 'succeeded'],
+  ['{"failed":true}', 409, 'No job of run 1 failed'],
   [`{"job":"${'x'.repeat(20_000)}"}`, 413, 'more than 16384 bytes'],
 ])('answers %s with %i', async (body, status, message) => {
   await using rig = await startHttpRig();

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { prewarmText, slotsText } from '../../src/ops/warm-text.ts';
+import { keptText, prewarmText, slotsText } from '../../src/ops/worker-text.ts';
 
 const pool = { idle: 3, held: 1, starting: 0, kinds: [{ repoId: 7, trust: 'T1', image: '0123', idle: 3 }] };
 const warmth = {
@@ -26,4 +26,11 @@ it('tells what an older worker knows, of each worker, and that none has reported
   expect(slotsText([older, older])).toBe('0 idle, 0 held, 1 starting | 0 idle, 0 held, 1 starting');
   expect(slotsText([{ details: {} }])).toBe('none yet');
   expect(prewarmText([older])).toBe('none yet');
+});
+
+it('tells how much of failed jobs is kept', () => {
+  expect(keptText([{ details: { kept: { workspaces: 22, bytes: 217_088 } } }, { details: {} }])).toBe(
+    '22 workspaces, 1 MB',
+  );
+  expect(keptText([{ details: {} }])).toBe('none yet');
 });

@@ -1,4 +1,4 @@
-/** What workers say of their slots and of what was ready for jobs, as sentences for `/health`. */
+/** What workers say of their slots, of what was ready for jobs and of what they kept, as sentences for `/health`. */
 import type { StoreCounts } from '../core/ports.ts';
 
 type Details = StoreCounts['workers'][number]['details'];
@@ -16,6 +16,11 @@ interface Warmth {
   readonly checkouts: HitAndMiss;
   readonly layers: HitAndMiss;
   readonly prepared: { readonly begun: number; readonly failed: number };
+}
+
+interface Kept {
+  readonly workspaces: number;
+  readonly bytes: number;
 }
 
 interface HitAndMiss {
@@ -48,6 +53,14 @@ export function prewarmText(workers: readonly { readonly details: Details }[]): 
     const ahead = `prepared in advance for ${prepared.begun} jobs, ${prepared.failed} failed`;
     return [`checkouts: ${counts(checkouts)}; layers: ${counts(layers)}; ${ahead}`];
   });
+  return texts.length === 0 ? 'none yet' : texts.join(' | ');
+}
+
+/** `3 workspaces, 120 MB`. */
+export function keptText(workers: readonly { readonly details: Details }[]): string {
+  const texts = workers.flatMap(({ details: { kept } }) =>
+    isRecord<Kept>(kept, 'workspaces') ? [`${kept.workspaces} workspaces, ${Math.ceil(kept.bytes / 1e6)} MB`] : [],
+  );
   return texts.length === 0 ? 'none yet' : texts.join(' | ');
 }
 
