@@ -3,7 +3,7 @@ import { strategyContext } from './expand.ts';
 import type { Value, Values } from './expression.ts';
 import type { Job } from './job.ts';
 import { awaitedArtifacts } from './needs.ts';
-import { lets, type Outcome } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
 import { filesAt, fullName, type Run, type RunContext } from './run.ts';
 
 /** A run before it is made has everything but its id. */
@@ -82,20 +82,4 @@ function resultOf(outcome: Outcome | null): NeedResult {
 function worst(results: readonly NeedResult[]): NeedResult {
   const order: readonly NeedResult[] = ['failure', 'cancelled', 'success', 'skipped'];
   return order.find((result) => results.includes(result)) ?? 'skipped';
-}
-
-/** What the status functions say in the condition of a job whose needs are all over. */
-export function statusOfNeeds(needs: readonly Job[], isMet: (need: Job) => boolean): NonNullable<Values['status']> {
-  const failure = needs.some(
-    ({ outcome, spec }) =>
-      outcome !== null &&
-      (outcome.result === 'failure' || outcome.result === 'error') &&
-      !lets(outcome, spec.continueOnError),
-  );
-  return {
-    success: needs.every(isMet),
-    failure,
-    always: true,
-    cancelled: needs.some(({ outcome }) => outcome?.result === 'cancelled'),
-  };
 }

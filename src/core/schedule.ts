@@ -5,13 +5,13 @@
 import { openAdmission, type Admission, type WorkerState } from './admission.ts';
 import type { Job, JobId, WorkerId } from './job.ts';
 import { concurrencyKey, heldBack, jobGroups, judgeMember, memberOf, type GroupVerdict } from './concurrency.ts';
-import { jobValues, needsContext, statusOfNeeds } from './contexts.ts';
 import { usesStatus } from './expression-syntax.ts';
-import { ExpressionFailure, evaluateCondition } from './expression.ts';
+import { ExpressionFailure } from './expression.ts';
 import type { RecordedDuration } from './critical-path.ts';
-import { awaitedArtifacts, hasPublished } from './needs.ts';
+import { failFastCause, isLeftOut, isMet, judgeCondition } from './job-condition.ts';
+import { hasPublished } from './needs.ts';
 import { startsInOrder, type OrderParts, type ReadyRun } from './order.ts';
-import { error, lets, succeeded, type Outcome } from './outcome.ts';
+import { error, type Outcome } from './outcome.ts';
 import { unreachable } from './result.ts';
 import type { Run, RunContext } from './run.ts';
 import { rightsOf } from './trust.ts';
@@ -153,12 +153,8 @@ function isTooEarly({ spec, timings }: Job, now: Date): boolean {
 
 /** `fail-fast`: the other combinations of a matrix end when one fails and nothing tolerates that. */
 function endWithGroup(job: Job, group: readonly Job[]): JobDecision | undefined {
-  if (job.spec.group?.failFast !== true || job.state === 'finished' || job.ending !== null) return undefined;
-  const cause = group.find(
-    ({ outcome, spec, origin }) =>
-      // What failed in an earlier run says nothing against trying the others again.
-      origin === null && outcome !== null && isFailure(outcome) && !lets(outcome, spec.continueOnError),
-  );
+  if (job.state === 'finished' || job.ending !== null) return undefined;
+  const cause = failFastCause(job, group);
   if (cause === undefined) return undefined;
   const outcome: Outcome = {
     result: 'cancelled',
@@ -166,10 +162,6 @@ function endWithGroup(job: Job, group: readonly Job[]): JobDecision | undefined 
     message: `cancelled: ${cause.name} failed (fail-fast)`,
   };
   return { action: job.state === 'running' ? 'stop' : 'finish', outcome };
-}
-
-function isFailure({ result }: Outcome): boolean {
-  return result === 'failure' || result === 'error';
 }
 
 function verdictInGroup(run: Run, job: Job, groups: ReturnType<typeof jobGroups>): GroupVerdict {
@@ -214,15 +206,15 @@ function settleNeeds(of: JobInRun): JobDecision | undefined {
     return { action: 'finish', outcome: notRunAfter(broken, needs, job) };
   const over = needs.flatMap((need) => (need !== undefined && isOver(need, job) ? [need] : []));
   if (over.length < needs.length) return undefined;
-  return condition === null ? { action: 'queue' } : judgeCondition(of, condition, over);
+  return condition === null ? { action: 'queue' } : settleCondition(of, condition, over);
 }
 
-function judgeCondition({ run, context, jobs, job }: JobInRun, condition: string, over: readonly Job[]): JobDecision {
-  const values = jobValues(run, context, job, needsContext(job, jobs));
+function settleCondition(of: JobInRun, condition: string, over: readonly Job[]): JobDecision {
   try {
-    const waitedOut = over.filter((need) => !hasPublished(need, job));
-    const status = statusOfNeeds(waitedOut, (need) => isMet(need, job));
-    if (evaluateCondition(condition, { ...values, status })) return { action: 'queue' };
+    const verdict = judgeCondition(of, condition, over);
+    if (verdict === 'wanted') return { action: 'queue' };
+    const broken = verdict === 'prevented' ? over.find((need) => !isMet(need, of.job) && !isLeftOut(need)) : undefined;
+    if (broken !== undefined) return { action: 'finish', outcome: notRunAfter(broken, over, of.job) };
     const outcome: Outcome = { result: 'skipped', reason: 'condition', message: `if: ${condition.trim()}` };
     return { action: 'finish', outcome };
   } catch (cause) {
@@ -241,19 +233,4 @@ function notRunAfter(broken: Job, needs: readonly (Job | undefined)[], job: Job)
 
 function isOver(need: Job, job: Job): boolean {
   return need.state === 'finished' || hasPublished(need, job);
-}
-
-/** What a condition left out counts as met for phases and for optional needs, which ask only that nothing failed. */
-function isMet(need: Job, job: Job): boolean {
-  if (hasPublished(need, job)) return true;
-  if (need.outcome === null) return false;
-  const mayBeLeftOut = job.spec.needs === undefined || job.spec.optionalNeeds.includes(need.spec.key);
-  // A tolerated failure does not bring the artifact that was waited for.
-  if (awaitedArtifacts(job, need.spec.key) !== undefined)
-    return succeeded(need.outcome) || (mayBeLeftOut && isLeftOut(need));
-  return lets(need.outcome, need.spec.continueOnError) || (mayBeLeftOut && isLeftOut(need));
-}
-
-function isLeftOut({ outcome }: Job): boolean {
-  return outcome?.result === 'skipped' && outcome.reason === 'condition';
 }

@@ -168,7 +168,7 @@ describe('a condition', () => {
     for (const [condition, expected] of [
       ['always()', 'job: queue'],
       ['failure()', 'job: queue'],
-      ['!failure()', 'job: finish skipped: if: !failure()'],
+      ['!failure()', 'job: finish skipped: not run: a did not succeed'],
       ['true', 'job: finish skipped: not run: a did not succeed'],
     ] as const) {
       expect(told(snapshot([finished('a', red), job(condition, ['a'])]))).toEqual([expected]);
