@@ -45,10 +45,9 @@ function fieldFault(field: string, { name, word, least, most }: (typeof FIELDS)[
   for (const part of field.split(',')) {
     const [, from, to, step] = item.exec(part) ?? ['none'];
     const numbers = [from, to].filter((text) => text !== undefined && /^\d+$/.test(text)).map(Number);
-    const isForm =
-      item.test(part) && (step === undefined || (Number(step) > 0 && (from === undefined || to !== undefined)));
+    const isForm = item.test(part) && (step === undefined || Number(step) > 0);
     if (!isForm || numbers.some((number) => number < least || number > most))
-      return `has ${JSON.stringify(part.slice(0, 40))} for the ${name}, which is ${least} to ${most}, a range such as ${least}-${least + 2}, a list, or a step such as */5. Correct it`;
+      return `has ${JSON.stringify(part.slice(0, 40))} for the ${name}, which is ${least} to ${most}, a range such as ${least}-${least + 2}, a list, or a step such as */5 or 2/5. Correct it`;
     if (numbers.length === 2 && (numbers[0] ?? 0) > (numbers[1] ?? 0))
       return `has the range ${part} for the ${name}, which runs backwards. Put the smaller number first`;
   }
@@ -77,7 +76,15 @@ function isKnownZone(timeZone: string): boolean {
  * the clocks have changed; one that happens twice in autumn comes once.
  */
 export function nextTime({ cron, timezone }: CronEntry, after: Date): Date | null {
-  return new Cron(cron, { paused: true, mode: '5-part', timezone }).nextRun(after);
+  return new Cron(withEnds(cron), { paused: true, mode: '5-part', timezone }).nextRun(after);
+}
+
+/** `20/15` is `20-59/15`, as on GitHub. */
+function withEnds(cron: string): string {
+  const fields = cron.trim().split(/[ \t]+/);
+  return fields
+    .map((field, index) => field.replace(/(^|,)(\w+)(?=\/)/g, `$1$2-${FIELDS[index]?.most ?? ''}`))
+    .join(' ');
 }
 
 const MINUTE_MS = 60_000;
