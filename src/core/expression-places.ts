@@ -2,12 +2,15 @@
 import {
   checkCondition,
   checkTemplate,
+  split,
+  startOfPart,
   type ContextName,
   type ExpressionTrouble,
   type Scope,
 } from './expression-syntax.ts';
 import { labelOf } from './pipeline-issues.ts';
 import type { Position, Problem } from './problem.ts';
+import { offsetInSource } from './yaml-source.ts';
 import type { YamlNode } from './yaml-tree.ts';
 
 interface Place {
@@ -141,19 +144,17 @@ const harmless: ReadonlySet<string> = new Set([
  * GitHub lets it: https://securitylab.github.com/resources/github-actions-untrusted-input/
  */
 function injections(text: string): readonly ExpressionTrouble[] {
-  return text
-    .split('${{')
-    .slice(1)
-    .flatMap((rest, part): readonly ExpressionTrouble[] => {
-      const expression = rest.split('}}')[0] ?? '';
-      const found = chosenByOutsiders(expression);
-      if (found === undefined) return [];
-      const value = `\${{ ${found[0]} }}`;
-      const message =
-        `outsiders can choose what is in ${value}, and here it would become commands. ` +
-        `Give it to the step as a variable (env: VALUE: ${value}) and write "$VALUE" in the script.`;
-      return [{ message, part, offset: found.index }];
-    });
+  const parts = split(text);
+  const expressions = parts.ok ? parts.value.flatMap((part) => ('expression' in part ? [part.expression] : [])) : [];
+  return expressions.flatMap((expression, part): readonly ExpressionTrouble[] => {
+    const found = chosenByOutsiders(expression);
+    if (found === undefined) return [];
+    const value = `\${{ ${found[0]} }}`;
+    const message =
+      `outsiders can choose what is in ${value}, and here it would become commands. ` +
+      `Give it to the step as a variable (env: VALUE: ${value}) and write "$VALUE" in the script.`;
+    return [{ message, part, offset: found.index }];
+  });
 }
 
 /** Whether the value of an expression (without `${{ }}`) is something that outsiders can choose. */
@@ -181,15 +182,8 @@ function matches(pattern: readonly string[], path: readonly (string | number)[])
   return fixed.every((part, index) => part === '*' || part === path[index]);
 }
 
-/** Found in the text of the file, where escapes and indentation are; the n-th `${{` there is the n-th of the value. */
 function positionOf(node: YamlNode, { part, offset }: PlacedTrouble): Position {
-  if (offset === 'value') return node.position;
-  let start = -1;
-  for (let seen = 0; seen <= part; seen++) {
-    const next = node.raw.indexOf('${{', start + 1);
-    // A condition without `${{ }}`: the expression is the whole text.
-    if (next === -1) return node.at(Math.max(0, node.raw.search(/[^'"|>\s+-]/)) + Math.max(0, offset));
-    start = next;
-  }
-  return node.at(start + 3 + offset);
+  const text = node.value;
+  if (offset === 'value' || typeof text !== 'string') return node.position;
+  return node.at(offsetInSource(node.raw, text, startOfPart(text, part) + Math.max(0, offset)));
 }

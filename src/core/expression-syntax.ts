@@ -117,6 +117,14 @@ export function split(text: string): Result<readonly Part[], ExpressionTrouble> 
   return success(parts);
 }
 
+/** Where the n-th expression of a text begins, after its `${{`; 0 where there is none, as in a bare condition. */
+export function startOfPart(text: string, part: number): number {
+  let start = text.indexOf('${{');
+  for (let seen = 0; seen < part && start !== -1; seen++)
+    start = text.indexOf('${{', endOf(text, start + 3) ?? text.length);
+  return start === -1 ? 0 : start + 3;
+}
+
 function endOf(text: string, from: number): number | undefined {
   let isQuoted = false;
   for (let at = from; at < text.length; at++) {
