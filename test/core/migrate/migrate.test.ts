@@ -22,6 +22,27 @@ function problemsOf(text: string, from?: Source): readonly string[] {
   return result.ok ? [] : result.problem.map(({ message }) => message);
 }
 
+describe('an uploaded artifact', () => {
+  const upload = (path: string): string =>
+    pipelineOf(
+      `on: push\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: make}, {uses: actions/upload-artifact@v4, with: {name: x, path: '${path}'}}]}}\n`,
+    );
+
+  it('lies where its path does, also when that is written from the workspace', () => {
+    expect(upload('${{ github.workspace }}/tmp/shots')).toMatch(/paths: tmp\/shots\n/);
+    expect(upload('dist/${{ matrix.os }}/*.js')).toMatch(/paths: dist\/\*\/\*\.js\n/);
+    expect(upload('dist/${{ matrix.os }}/*.js')).not.toMatch(/# by hand/);
+  });
+
+  it('is left to a hand where its path is computed from something else, which may be anything', () => {
+    const made = upload('${{ env.OUT_DIR }}/doc');
+    expect(made).toMatch(/paths: "\*\/doc"\n/);
+    expect(made.replace(/\n\s*#\s+/g, ' ')).toMatch(
+      /by hand: .*What is computed in its paths became "\*": write what is meant/,
+    );
+  });
+});
+
 describe('files that cannot be read', () => {
   it.each([
     ['too large', `# ${'x'.repeat(1024 * 1024)}\n`, /larger than 1 MiB/],
