@@ -32,6 +32,7 @@ function problemsOf(issue: z.core.$ZodIssue, above: Path, root: YamlNode, file: 
         problem('unknown-key', unknownKey(path, key), node?.entries.get(key)?.keyPosition ?? keyPosition(root, path)),
       );
     case 'invalid_union': {
+      if (node === undefined) return [problem('missing-key', missingKey(path), keyPosition(root, path.slice(0, -1)))];
       const branch = issue.errors.find((errors) => errors.some((error) => isTelling(error, node)));
       if (branch) return branch.flatMap((error) => problemsOf(error, path, root, file));
       return [problem('wrong-type', `${labelOf(path)} ${issue.message}${isNot(node)}`, keyOrValue(root, path))];

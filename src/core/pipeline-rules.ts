@@ -11,6 +11,7 @@ import { normalPath } from './pipeline-paths.ts';
 import { checkPublishing } from './publish-rules.ts';
 import { nearestWord, type Position, type Problem, type ProblemCode } from './problem.ts';
 import { shown } from './shown.ts';
+import { checkStepIds } from './step-rules.ts';
 import { writtenIn, type YamlNode } from './yaml-tree.ts';
 
 type Report = (code: ProblemCode, message: string, position: Position) => void;
@@ -25,6 +26,7 @@ export function problemsOfRules(root: YamlNode, file: string): readonly Problem[
   checkJobs(root, report);
   checkOrder(root, report);
   checkPublishing(root, report);
+  checkStepIds(root, report);
   return problems;
 }
 
