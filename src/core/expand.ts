@@ -1,7 +1,7 @@
 /** From the jobs of a file to the jobs of a run: matrices are multiplied out, and what is known when planning is filled in. */
-import { Trouble, attempt, filled, given, isList, numberOf, short } from './fill-in.ts';
+import { Trouble, attempt, filled, given, isList, numberOf, short, yesOrNo } from './fill-in.ts';
 import { contextsUsed } from './expression-syntax.ts';
-import { isTruthy, renderTemplate, type Value, type Values } from './expression.ts';
+import { renderTemplate, type Value, type Values } from './expression.ts';
 import { waitsForOf } from './graph.ts';
 import { MAX_COMBINATIONS, combinationNames, combinationsOf, countProduct, type Axes, type Matrix } from './matrix.ts';
 import type {
@@ -17,6 +17,7 @@ import type {
 import { placed, type Problem } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 import { PLATFORMS } from './runs-on.ts';
+import { shown } from './shown.ts';
 
 const MAX_JOBS = 1000;
 const MAX_TIMEOUT_MINUTES = 1440;
@@ -77,7 +78,7 @@ function concurrencyOf(template: ConcurrencyTemplate | null, label: string, valu
   if (template === null) return null;
   const group = attempt(`${label}.group`, () => renderTemplate(template.group, values)).trim();
   if (group === '') return null;
-  return { group, cancelInProgress: isTruthy(given(template.cancelInProgress, `${label}.cancel-in-progress`, values)) };
+  return { group, cancelInProgress: yesOrNo(template.cancelInProgress, `${label}.cancel-in-progress`, values) };
 }
 
 function instancesOf(template: JobTemplate, values: Values): readonly JobSpec[] {
@@ -152,7 +153,7 @@ function combinationsOfJob({ strategy, name }: JobTemplate, values: Values): Com
   return {
     combinations,
     names: combinationNames(name, matrix, combinations),
-    failFast: isTruthy(given(strategy.failFast, `${key}.fail-fast`, values)),
+    failFast: yesOrNo(strategy.failFast, `${key}.fail-fast`, values),
     maxParallel:
       strategy.maxParallel === null ? null : numberOf(strategy.maxParallel, `${key}.max-parallel`, values, 1, MAX_JOBS),
   };
@@ -174,7 +175,7 @@ function instanceOf(
     key,
     title: titleOf(template, own, known),
     timeoutMs: Math.max(1, Math.round(minutes * MINUTE_MS)),
-    continueOnError: isTruthy(given(continueOnError, `${label}.continue-on-error`, known)),
+    continueOnError: yesOrNo(continueOnError, `${label}.continue-on-error`, known),
     concurrency: concurrencyOf(concurrency, `${label}.concurrency`, known),
     ...(runsOn === undefined ? {} : { runsOn: workerLabels(runsOn, `${label}.runs-on`, known) }),
   };
@@ -214,7 +215,16 @@ export function strategyContext(group: JobSpec['group']): Value {
 function matrixOf({ matrix }: Strategy, label: string, values: Values): Matrix {
   const whole = typeof matrix === 'string' ? given(matrix, label, values) : undefined;
   const parts: MatrixTemplate = whole === undefined ? (matrix as MatrixTemplate) : partsOf(mappingAt(whole, label));
+  const exclude = combinationsAt(filled(parts.exclude, `${label}.exclude`, values), `${label}.exclude`);
+  const stray = exclude.flatMap((entry) => Object.keys(entry)).find((axis) => !Object.hasOwn(parts.axes, axis));
+  // It would take nothing away, and nobody writes it for that.
+  if (stray !== undefined)
+    throw new Trouble(
+      'bad-matrix',
+      `${label}.exclude names ${shown(stray)}, which is no axis. Its axes: ${Object.keys(parts.axes).join(', ') || 'none'}.`,
+    );
   return {
+    exclude,
     axes: Object.fromEntries(
       Object.entries(parts.axes).map(([axis, list]) => [
         axis,
@@ -222,7 +232,6 @@ function matrixOf({ matrix }: Strategy, label: string, values: Values): Matrix {
       ]),
     ),
     include: combinationsAt(filled(parts.include, `${label}.include`, values), `${label}.include`),
-    exclude: combinationsAt(filled(parts.exclude, `${label}.exclude`, values), `${label}.exclude`),
   };
 }
 

@@ -68,6 +68,15 @@ export function isTruthy(value: Value): boolean {
   return !(value === null || value === false || value === 0 || value === '' || Number.isNaN(value));
 }
 
+/**
+ * Yes or no where a key asks for it; undefined = it is neither. Not {@link isTruthy}: `vars` and outputs are texts, and the text
+ * `false` would be a yes. What is empty is a no, such as an axis that a combination does not have.
+ */
+export function yesOrNoOf(value: Value): boolean | undefined {
+  if (value === true || value === 'true') return true;
+  return value === false || value === 'false' || value === null || value === '' ? false : undefined;
+}
+
 function partsOf(text: string): readonly Part[] {
   const parts = split(text);
   if (!parts.ok) throw new ExpressionFailure(parts.problem.message);

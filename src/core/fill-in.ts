@@ -1,5 +1,5 @@
 /** What of a pipeline file is filled in when a run is planned; what does not come out right is trouble of a key. */
-import { ExpressionFailure, evaluateTemplate, type Value, type Values } from './expression.ts';
+import { ExpressionFailure, evaluateTemplate, yesOrNoOf, type Value, type Values } from './expression.ts';
 import type { ProblemCode } from './problem.ts';
 
 export class Trouble extends Error {
@@ -16,6 +16,13 @@ export function numberOf(value: number | string, label: string, values: Values, 
   const number = Number(found);
   if (number > 0 && number >= least && number <= most) return number;
   throw new Trouble('bad-value', `${label} must be a number from ${least} to ${most}. It is ${short(found)}.`);
+}
+
+export function yesOrNo(value: boolean | string, label: string, values: Values): boolean {
+  const found = given(value, label, values);
+  const answer = yesOrNoOf(found);
+  if (answer !== undefined) return answer;
+  throw new Trouble('bad-value', `${label} must be true or false. It is ${short(found)}.`);
 }
 
 /** What stands in the file, or what its expression gives. */

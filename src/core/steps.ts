@@ -6,8 +6,8 @@ import {
   evaluateCondition,
   evaluateTemplate,
   ExpressionFailure,
-  isTruthy,
   renderTemplate,
+  yesOrNoOf,
   type Value,
   type Values,
 } from './expression.ts';
@@ -91,7 +91,7 @@ export function decideStep(
         workingDirectory: renderTemplate(step.workingDirectory, withOwn),
         shell: step.shell,
         timeoutMs: timeoutOf(step.timeoutMinutes, withOwn),
-        isTolerated: isTruthy(given(step.continueOnError, withOwn)),
+        isTolerated: toleranceOf(step.continueOnError, withOwn),
       },
     };
   });
@@ -187,6 +187,13 @@ function timeoutOf(minutes: StepSpec['timeoutMinutes'], values: Values): number 
   throw new ExpressionFailure(
     `timeout-minutes must be above 0 and at most ${MAX_TIMEOUT_MINUTES}, and it is ${number}`,
   );
+}
+
+function toleranceOf(continueOnError: StepSpec['continueOnError'], values: Values): boolean {
+  const found = given(continueOnError, values);
+  const answer = yesOrNoOf(found);
+  if (answer !== undefined) return answer;
+  throw new ExpressionFailure(`continue-on-error must be true or false, and it is ${JSON.stringify(found)}`);
 }
 
 function given(value: Value, values: Values): Value {

@@ -53,6 +53,16 @@ describe('a step', () => {
     });
   });
 
+  it('is tolerated only by a yes: texts of vars and outputs are compared as words, and what is neither is an error', () => {
+    const tolerance = (continueOnError: string, text: string): unknown =>
+      ready({ continueOnError }, [], of({}, { context: makeContext({ vars: { WORD: text } }) }));
+    const word = '${{ vars.WORD }}';
+    expect(tolerance(word, 'false')).toMatchObject({ isTolerated: false });
+    expect(tolerance(word, 'true')).toMatchObject({ isTolerated: true });
+    expect(tolerance('${{ vars.NONE }}', '')).toMatchObject({ isTolerated: false });
+    expect(() => tolerance(word, 'no')).toThrow('continue-on-error must be true or false, and it is "no"');
+  });
+
   it('is left out after a failure that nobody tolerates, unless it asks for it', () => {
     expect(ready({}, [failed])).toBe('an earlier step failed');
     expect(ready({}, [past({ result: 'failure', isTolerated: true })])).toMatchObject({ script: 'true' });
