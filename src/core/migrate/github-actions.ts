@@ -26,6 +26,8 @@ export interface Tool {
   readonly volumes: readonly Volume[];
   /** What the action adds to the tool and the image does not have. */
   readonly command: string | undefined;
+  /** Inputs that ask for something the image does not have, as they are written. */
+  readonly unmet: readonly string[];
 }
 
 type Inputs = YAMLMap | undefined;
@@ -44,7 +46,11 @@ interface Setup {
   readonly volumes?: readonly Volume[];
   /** Without a version the usual one is what the action takes, too. */
   readonly hasDefault?: true;
+  /** Further inputs that matter, with the values that the image meets. */
+  readonly asks?: Readonly<Record<string, RegExp>>;
 }
+
+const NEVER = /^$/;
 
 const goVolumes = [
   { name: 'go-modules', path: '/go/pkg/mod' },
@@ -68,6 +74,7 @@ const setups: Readonly<Record<string, Setup>> = {
     ...{ name: 'Node', input: 'node-version', usual: 'lts' },
     words: { 'lts/*': 'lts', lts: 'lts', latest: 'current', current: 'current', node: 'current' },
     image: (tag) => `node:${tag}-bookworm`,
+    asks: { 'registry-url': NEVER, scope: NEVER },
     tag: (version) => /^lts\/([a-z]+)$/i.exec(version)?.[1]?.toLowerCase() ?? numbered(version),
   },
   'actions/setup-python': {
@@ -82,6 +89,7 @@ const setups: Readonly<Record<string, Setup>> = {
   'actions/setup-java': {
     ...{ name: 'Java', input: 'java-version', usual: '21' },
     image: (tag) => `eclipse-temurin:${tag}-jdk`,
+    asks: { distribution: /^(?:temurin|adopt|adopt-hotspot)$/, 'java-package': /^jdk$/ },
     // A full version has a build number in its tag.
     tag: (version) => /^\d+$/.exec(version)?.[0],
   },
@@ -98,6 +106,7 @@ const setups: Readonly<Record<string, Setup>> = {
   'shivammathur/setup-php': {
     ...{ name: 'PHP', input: 'php-version', usual: '8', words: { latest: '8' } },
     image: (tag) => `php:${tag}-cli-bookworm`,
+    asks: { extensions: NEVER, 'ini-values': NEVER, tools: NEVER, coverage: /^none$/ },
   },
   'denoland/setup-deno': {
     ...{ name: 'Deno', input: 'deno-version', usual: 'debian' },
@@ -153,6 +162,10 @@ export function toolOfAction(action: string, uses: string, inputs: Inputs): Tool
     lockfile: inputs === undefined ? undefined : textIn(inputs, 'cache-dependency-path'),
     volumes: cache === 'false' ? [] : (setup.volumes ?? []),
     command: setup.name === 'Rust' ? rustCommand(inputs) : undefined,
+    unmet: Object.entries(setup.asks ?? {}).flatMap(([input, met]) => {
+      const value = inputs === undefined ? undefined : textIn(inputs, input)?.trim();
+      return value === undefined || met.test(value) ? [] : [`${input}: ${value.replace(/\s+/g, ' ')}`];
+    }),
   };
 }
 

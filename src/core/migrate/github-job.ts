@@ -27,6 +27,7 @@ export function migrateJob(of: JobOfWorkflow): void {
 
 const LINUX = /^(?:ubuntu-|linux$|self-hosted$|x64$)/i;
 const ELSEWHERE = /^(?:windows|macos)/i;
+const ARM = /^ubuntu-.*arm/i;
 
 /** Hearth runs Linux containers. What asks for another system must not be green without having run there. */
 function migrateMachine(of: JobOfWorkflow): 'here' | 'elsewhere' {
@@ -60,7 +61,14 @@ function migrateMachine(of: JobOfWorkflow): 'here' | 'elsewhere' {
       text: `${text} Check that it is the kind of machine that this job needs.`,
     });
   if (axis === undefined) return 'here';
-  const left = keepValues(of, axis, (value) => !ELSEWHERE.test(value), 'Hearth runs Linux containers');
+  const left =
+    keepValues(of, axis, (value) => !ELSEWHERE.test(value), 'Hearth runs Linux containers') &&
+    keepValues(
+      of,
+      axis,
+      (value) => !ARM.test(value),
+      'A matrix does not choose the processor, "platforms" of a job does',
+    );
   const values = matrixOf(job)?.get(axis, true) as unknown;
   const first = isSeq(values) ? writtenOf(values.items[0]) : '';
   if (isSeq(values) && values.items.length > 1)

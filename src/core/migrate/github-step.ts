@@ -73,8 +73,11 @@ function checkout(of: Step, inputs: YAMLMap | undefined): void {
 function setUp(of: Step, tool: Tool): void {
   const { job, root, needs } = of;
   const manager = tool.cache === undefined ? undefined : packageManagers[tool.cache];
-  const { kind, text } = hasImage(root, job) ? ownImage(tool) : imageFor(of, tool);
-  const notes = [text];
+  const said = hasImage(root, job) ? ownImage(tool) : imageFor(of, tool);
+  const kind = tool.unmet.length > 0 ? 'todo' : said.kind;
+  const notes = [said.text];
+  if (tool.unmet.length > 0)
+    notes.push(`It does not bring ${tool.unmet.join(', ')}: do it in a step, or build an image ("sidecar: build").`);
   for (const volume of tool.volumes)
     notes.push(
       `Cache "${needs.useCache(job, volume.name, { kind: 'volume', path: volume.path })}" keeps ${volume.path}.`,

@@ -43,6 +43,38 @@ describe('an uploaded artifact', () => {
   });
 });
 
+describe('what an image or a worker would have to be', () => {
+  const job = (text: string): string => pipelineOf(`on: push\njobs: {a: ${text}}\n`).replace(/\n\s*#\s+/g, ' ');
+  const java = (distribution: string): string =>
+    job(
+      `{runs-on: ubuntu-latest, strategy: {matrix: {dist: [temurin, zulu]}}, steps: [{uses: actions/setup-java@v4, with: {java-version: 21, distribution: '${distribution}'}}, {run: make}]}`,
+    );
+
+  it('is by hand where the image is another one than the workflow asks for', () => {
+    expect(java('temurin')).not.toMatch(/by hand:/);
+    expect(java('zulu')).toMatch(/by hand: .*It does not bring distribution: zulu:/);
+    expect(java('${{ matrix.dist }}')).toMatch(/by hand: .*It does not bring distribution: \$\{\{ matrix\.dist \}\}:/);
+    const php = job(
+      `{runs-on: ubuntu-latest, steps: [{uses: shivammathur/setup-php@v2, with: {php-version: 8.3, extensions: intl, coverage: none}}, {run: make}]}`,
+    );
+    expect(php).toMatch(/by hand: .*It does not bring extensions: intl: do it/);
+  });
+
+  it('is by hand where a matrix chooses an ARM64 machine, and nothing runs elsewhere under its name', () => {
+    const steps = 'steps: [{run: make}]';
+    const included = job(
+      `{runs-on: '\${{ matrix.os }}', strategy: {matrix: {include: [{os: ubuntu-24.04, t: x}, {os: ubuntu-24.04-arm, t: y}]}}, ${steps}}`,
+    );
+    expect(included).toMatch(/by hand: .*ubuntu-24\.04-arm.*A matrix does not choose the processor/);
+    expect(included.split('by hand:')[0]).not.toMatch(/-arm/);
+    const first = job(
+      `{runs-on: '\${{ matrix.os }}', strategy: {matrix: {os: [ubuntu-24.04-arm, ubuntu-24.04]}}, ${steps}}`,
+    );
+    expect(first).toMatch(/os: \[ *ubuntu-24\.04 *\]/);
+    expect(first).toMatch(/Left out of this axis: ubuntu-24\.04-arm/);
+  });
+});
+
 describe('files that cannot be read', () => {
   it.each([
     ['too large', `# ${'x'.repeat(1024 * 1024)}\n`, /larger than 1 MiB/],
