@@ -59,21 +59,25 @@ function statusOfNeeds(of: ConditionedJob, over: readonly Job[]): Status {
   const waitedOut = over.filter((need) => !hasPublished(need, of.job));
   return {
     success: waitedOut.every((need) => isMet(need, of.job)),
-    failure: withAllBefore(waitedOut, of.byName).some(hasFailed),
+    failure: isAnyBeforeFailed(waitedOut, of),
     always: true,
     // What its own matrix ended nobody asked to end, and GitHub counts it as no more than the failure behind it.
     cancelled: waitedOut.some((need) => need.outcome?.result === 'cancelled' && !failFastCause(need, of.jobs)),
   };
 }
 
-function withAllBefore(needs: readonly Job[], byName: ReadonlyMap<string, Job>): readonly Job[] {
+function isAnyBeforeFailed(needs: readonly Job[], { jobs, byName }: ConditionedJob): boolean {
+  // A run may have a million edges, and mostly nothing has failed.
+  if (!jobs.some(hasFailed)) return false;
   const found = new Set(needs);
-  for (const job of found)
+  for (const job of found) {
+    if (hasFailed(job)) return true;
     for (const name of job.waitsFor) {
       const before = byName.get(name);
       if (before !== undefined && !hasPublished(before, job)) found.add(before);
     }
-  return [...found];
+  }
+  return false;
 }
 
 /** Failed, and nothing tolerates that. */
