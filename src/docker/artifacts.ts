@@ -2,9 +2,8 @@
  * Captures what a job leaves behind, once its last process is dead and before its workspace goes: copied out of the merged
  * view (a raw upper holds whiteouts), published whole, and from then on a read-only layer like any other.
  */
-import { createReadStream, type Dirent } from 'node:fs';
-import { mkdir, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createReadStream } from 'node:fs';
+import { lstat, mkdir } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { artifactKey, isKept, missingDownload, type ArtifactOf, type KeptArtifact } from '../core/artifact.ts';
 import type { ArtifactSpec } from '../core/artifact-schema.ts';
@@ -13,6 +12,7 @@ import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim } from '../core/ports.ts';
 import { Ended } from './ended.ts';
 import type { HeldLayer, LayerId, Layers } from './layers.ts';
+import { plainFiles } from './plain-files.ts';
 import type { Slot } from './slot.ts';
 import type { Workspaces, WorkspaceTrouble } from './workspace.ts';
 
@@ -205,15 +205,11 @@ async function capture(
 async function measure(folder: string): Promise<{ readonly bytes: number; readonly files: number }> {
   let bytes = 0;
   let files = 0;
-  for (const entry of await plainFiles(folder)) {
-    bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  for (const { path } of await plainFiles(folder)) {
+    bytes += (await lstat(path)).size;
     files += 1;
   }
   return { bytes, files };
-}
-
-async function plainFiles(folder: string): Promise<readonly Dirent[]> {
-  return (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
 }
 
 const MAX_REPORTS = 500;
@@ -228,12 +224,11 @@ async function readReports(
   const problems: string[] = [];
   if (files.length === 0) problems.push('there is no .xml file among them, so no JUnit report; correct `paths`');
   if (files.length > MAX_REPORTS) problems.push(`${files.length} reports, of which the first ${MAX_REPORTS} were read`);
-  for (const { parentPath, name } of files.slice(0, MAX_REPORTS)) {
-    const path = join(parentPath, name);
+  for (const { path, name } of files.slice(0, MAX_REPORTS)) {
     const text = await readText(createReadStream(path, { end: MAX_REPORT_BYTES }));
     const parsed = parseJunit(text);
     if (parsed.ok) reports.push(parsed.value);
-    else problems.push(`${path.slice(folder.length + 1)} is no JUnit report: ${parsed.problem}`);
+    else problems.push(`${name} is no JUnit report: ${parsed.problem}`);
   }
   return { report: addReports(reports), problems };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isErrno } from '../core/errno.ts';
 import { matchesPattern } from '../core/pattern.ts';
 import { failed, success, type Result } from '../core/result.ts';
+import { below } from './plain-files.ts';
 
 const MAX_ENTRIES = 500_000;
 
@@ -18,17 +19,21 @@ export async function findPaths(root: string, patterns: readonly string[]): Prom
   const found = new Set<string>();
   let entries = 0;
 
-  async function visit(path: string, isFolder: boolean, isInside: boolean): Promise<void> {
+  async function visit(path: string, at: Buffer, isFolder: boolean, isInside: boolean): Promise<void> {
     if (path === '.git') return;
     const matches = judge(patterns, path) ?? isInside;
     if (matches && (!isFolder || isWholeFolders)) {
+      // It could not be given to the program that copies it.
+      if (!at.equals(Buffer.from(join(root, path)))) throw new NotFound(`the name of ${path} is not UTF-8; ${WIDER}`);
       found.add(path);
       return;
     }
     if (!isFolder) return;
-    for (const entry of await readdir(join(root, path), { withFileTypes: true })) {
-      if (++entries > MAX_ENTRIES) throw new TooMany();
-      await visit(path === '' ? entry.name : `${path}/${entry.name}`, entry.isDirectory(), matches);
+    for (const entry of await readdir(at, { withFileTypes: true, encoding: 'buffer' })) {
+      if (++entries > MAX_ENTRIES)
+        throw new NotFound(`more than ${MAX_ENTRIES} files would have to be looked at; name folders`);
+      const name = entry.name.toString('utf8');
+      await visit(path === '' ? name : `${path}/${name}`, below(at, entry.name), entry.isDirectory(), matches);
     }
   }
 
@@ -36,16 +41,23 @@ export async function findPaths(root: string, patterns: readonly string[]): Prom
     for (const base of new Set(wanted.map(literalFolder))) {
       const kind = await kindOf(root, base);
       if (kind === 'link') return failed(`${base} leads through a symbolic link; name the real folder`);
-      if (kind !== 'absent') await visit(base, kind === 'folder', isBelow(patterns, base));
+      if (kind !== 'absent')
+        await visit(base, Buffer.from(join(root, base)), kind === 'folder', isBelow(patterns, base));
     }
   } catch (cause) {
-    if (!(cause instanceof TooMany)) throw cause;
-    return failed(`more than ${MAX_ENTRIES} files would have to be looked at; name folders`);
+    if (cause instanceof NotFound) return failed(cause.message);
+    if (!isErrno(cause, 'ENAMETOOLONG')) throw cause;
+    return failed(TOO_DEEP);
   }
   return success([...found].sort());
 }
 
-class TooMany extends Error {}
+/** The kernel takes no path of more than 4096 bytes. */
+export const TOO_DEEP =
+  'folders in it are nested too deep for a path (4096 bytes); name the part of them that is wanted';
+const WIDER = 'name the folder it is in, as a whole, or rename it';
+
+class NotFound extends Error {}
 
 /** undefined = no pattern says anything. */
 function judge(patterns: readonly string[], path: string): boolean | undefined {

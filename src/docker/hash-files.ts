@@ -8,6 +8,7 @@ import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { isErrno } from '../core/errno.ts';
 import { ExpressionFailure } from '../core/expression.ts';
 import { matchesAny } from '../core/pattern.ts';
+import { below } from './plain-files.ts';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 const MAX_ENTRIES = 500_000;
@@ -24,15 +25,16 @@ export async function hashFiles(root: string, patterns: readonly string[]): Prom
 
   async function walk(folder: FileHandle, prefix: string, depth: number): Promise<void> {
     const at = `/proc/self/fd/${folder.fd}`;
-    for (const entry of await readdir(at, { withFileTypes: true })) {
+    for (const entry of await readdir(at, { withFileTypes: true, encoding: 'buffer' })) {
       if (++entries > MAX_ENTRIES || depth > MAX_DEPTH)
         throw new ExpressionFailure('hashFiles: the workspace is too large or too deep; name a smaller part of it');
-      const path = `${prefix}${entry.name}`;
+      const path = `${prefix}${entry.name.toString('utf8')}`;
+      const entryPath = below(Buffer.from(at), entry.name);
       if (entry.isDirectory()) {
-        const below = await openOrGone(`${at}/${entry.name}`, O_DIRECTORY);
+        const below = await openOrGone(entryPath, O_DIRECTORY);
         if (below !== undefined) await closing(below, () => walk(below, `${path}/`, depth + 1));
       } else if (entry.isFile() && matchesAny(wanted, path)) {
-        const file = await openOrGone(`${at}/${entry.name}`, O_NONBLOCK);
+        const file = await openOrGone(entryPath, O_NONBLOCK);
         if (file !== undefined) await closing(file, () => add(file, path));
       }
     }
@@ -54,7 +56,7 @@ export async function hashFiles(root: string, patterns: readonly string[]): Prom
 }
 
 /** Undefined for what vanished or became something else since it was listed. */
-async function openOrGone(path: string, flag: number): Promise<FileHandle | undefined> {
+async function openOrGone(path: Buffer, flag: number): Promise<FileHandle | undefined> {
   try {
     return await open(path, O_RDONLY | O_NOFOLLOW | flag);
   } catch (error) {

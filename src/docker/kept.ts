@@ -2,7 +2,7 @@
  * Workspaces of failed jobs, kept for a while so that somebody can look into them. Only what the job changed is kept, with
  * the names of the layers that it was stacked on; a shell stacks both again, below a scratch of its own.
  */
-import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, rename, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { isErrno } from '../core/errno.ts';
@@ -10,6 +10,7 @@ import { keptToRemove, sumOf, type KeptLimits } from '../core/kept.ts';
 import { envWithoutSecrets, type StepsOf } from '../core/steps.ts';
 import { allKept, GONE, keptFolder, readJson, writeKept } from './kept-folder.ts';
 import { bootId } from './process-identity.ts';
+import { removeTree } from './remove-tree.ts';
 import { LOWERS } from './workspace.ts';
 import type { SlotSpec } from './slot-container.ts';
 
@@ -97,7 +98,7 @@ export function openKept(
 async function remove(path: string): Promise<void> {
   const gone = path.endsWith(GONE) ? path : `${path}${GONE}`;
   if (gone !== path) await rename(path, gone);
-  await rm(gone, { recursive: true, force: true });
+  await removeTree(gone);
 }
 
 function refusal(why: string): Keeping {

@@ -2,10 +2,11 @@
  * Read-only folders that workspaces are stacked from: checkouts and dependency layers. Each is built once, in a folder
  * of another name, and published by rename only after success; so what is found under its key is whole.
  */
-import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { bootId } from './process-identity.ts';
+import { removeTree } from './remove-tree.ts';
 import { safeRead } from './safe-read.ts';
 import { isErrno } from '../core/errno.ts';
 
@@ -87,7 +88,7 @@ export function openLayers(
   return {
     find: ({ repoId, trust, key }) => findAt(join(root, String(repoId), trust, key)),
     async drop(repoId, trust) {
-      await rm(join(root, String(repoId), trust), { recursive: true, force: true });
+      await removeTree(join(root, String(repoId), trust));
     },
     async classes() {
       const found: Pick<LayerId, 'repoId' | 'trust'>[] = [];
@@ -125,7 +126,7 @@ export function openLayers(
       await rename(path, `${path}.tmp`).catch((error: unknown) => {
         if (!isErrno(error, 'ENOENT')) throw error;
       });
-      await rm(`${path}.tmp`, { recursive: true, force: true });
+      await removeTree(`${path}.tmp`);
       return true;
     },
     async sweep() {
@@ -133,7 +134,7 @@ export function openLayers(
       for (const repo of await names(root)) {
         for (const trust of await names(join(root, repo))) {
           const half = (await names(join(root, repo, trust))).filter((name) => name.includes('.tmp'));
-          await Promise.all(half.map((name) => rm(join(root, repo, trust, name), { recursive: true, force: true })));
+          await Promise.all(half.map((name) => removeTree(join(root, repo, trust, name))));
         }
       }
     },
@@ -143,14 +144,14 @@ export function openLayers(
 async function buildLayer(path: string, build: (target: string) => Promise<void>, durable: boolean): Promise<void> {
   const temporary = `${path}.tmp`;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await rm(temporary, { recursive: true, force: true });
+  await removeTree(temporary);
   try {
     await build(temporary);
     if (durable) await syncFilesystem(temporary);
     await rename(temporary, path);
     if (durable) await syncFolder(dirname(path));
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await removeTree(temporary);
     throw error;
   }
 }
@@ -159,7 +160,7 @@ async function dropOtherBoots(root: string): Promise<void> {
   const marker = join(root, 'boot');
   const known = await safeRead(marker, 64);
   if (known?.toString('utf8') === bootId()) return;
-  await rm(root, { recursive: true, force: true });
+  await removeTree(root);
   await mkdir(root, { recursive: true, mode: 0o700 });
   await writeFile(marker, bootId());
 }

@@ -2,7 +2,7 @@
  * A shell in a copy of a kept workspace: a container like the job's, over an overlay of its own whose lowest scratch is what
  * the job left. Nothing that was kept is written to, and nothing of the shell stays.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { isErrno } from '../core/errno.ts';
@@ -12,6 +12,7 @@ import { markUse, readKept, unmarkUse, type KeptRecord } from './kept-folder.ts'
 import { openMountHelper, type MountHelper, type ProcessIdentity } from './mount-helper.ts';
 import { nativePrograms, type NativePrograms } from './native.ts';
 import { bootId, identityOf, isAlive } from './process-identity.ts';
+import { removeTree } from './remove-tree.ts';
 import { startHeld } from './service-container.ts';
 import { shellArgs } from './slot-container.ts';
 
@@ -74,7 +75,7 @@ export async function runShell(request: ShellRequest): Promise<number> {
   await sweepShells(root, engine);
   const name = nameOf(self);
   const scratch = join(root, name);
-  opened.defer(() => rm(scratch, { recursive: true, force: true }));
+  opened.defer(() => removeTree(scratch));
   // From here on a sweep finds it, container and all.
   await mkdir(join(scratch, 'u'), { recursive: true, mode: 0o755 });
   await mkdir(join(scratch, 'w'), { mode: 0o700 });
@@ -186,7 +187,7 @@ export async function sweepShells(root: string, engine: Engine): Promise<void> {
     const [pid = '', startTime = '', boot = ''] = name.split('-');
     if (boot === shortBoot() && isAlive({ pid: Number(pid), startTime })) continue;
     await engine.remove([containerOf(name)]);
-    await rm(join(root, name), { recursive: true, force: true });
+    await removeTree(join(root, name));
   }
 }
 

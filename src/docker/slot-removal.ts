@@ -1,7 +1,6 @@
 /** What is left of a slot: its container and its folder, taken away in an order that may be broken off and repeated. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno } from '../core/errno.ts';
+import { removeTree } from './remove-tree.ts';
 import { giveBackArgs } from './slot-container.ts';
 import { readRecord, type SlotParts } from './slot.ts';
 
@@ -17,12 +16,12 @@ export async function removeSlotFolder(parts: SlotParts, directory: string): Pro
   const workspace = join(directory, 'work');
   try {
     // Before the record, which a repetition needs.
-    await rm(workspace, { recursive: true, force: true });
+    await removeTree(workspace);
   } catch (error) {
-    if (record?.spec.copies !== true || !isErrno(error, 'EACCES', 'EPERM')) throw error;
+    if (record?.spec.copies !== true) throw error;
     // A job that was killed with its slot leaves files of its own user, which only the engine's root can hand over.
     await parts.engine.runToEnd(giveBackArgs(parts, directory, record.spec.imageId));
-    await rm(workspace, { recursive: true, force: true });
+    await removeTree(workspace);
   }
-  await rm(directory, { recursive: true, force: true });
+  await removeTree(directory);
 }

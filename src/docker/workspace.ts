@@ -1,11 +1,12 @@
 /** Workspaces: what a job sees at /work. Two strategies with one behaviour; which one this host can do is probed once. */
-import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { failed, success, type Result } from '../core/result.ts';
-import { findPaths } from './find-paths.ts';
+import { findPaths, TOO_DEEP } from './find-paths.ts';
 import { hashFiles } from './hash-files.ts';
 import type { MountHelper } from './mount-helper.ts';
+import { emptyFolder, removeTree } from './remove-tree.ts';
 import { isErrno } from '../core/errno.ts';
 import type { Slot } from './slot.ts';
 
@@ -62,11 +63,11 @@ export async function openWorkspaces(scratch: string, helper: MountHelper | unde
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   if (helper === undefined) return copies('Hearth does not run as root, so it cannot mount overlays');
   const probe = join(scratch, 'probe');
-  await rm(probe, { recursive: true, force: true });
+  await removeTree(probe);
   const [upper, work, lower] = ['u', 'w', 'l'].map((name) => join(probe, name)) as [string, string, string];
   await Promise.all([upper, work, lower].map((path) => mkdir(path, { recursive: true })));
   const possible = await helper.probe({ upper, work, lowers: [lower] });
-  await rm(probe, { recursive: true, force: true });
+  await removeTree(probe);
   if (!possible.ok)
     return copies(`the kernel refused an overlay (${possible.problem.step}: ${possible.problem.message})`);
   return overlays(scratch, helper);
@@ -76,7 +77,7 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
   const folderOf = (slot: Slot, n: number): string => join(scratch, `${slot.id}.${n}`);
   async function removeScratch(isGone: (name: string) => boolean): Promise<void> {
     const names = (await readdir(scratch)).filter(isGone);
-    await Promise.all(names.map((name) => rm(join(scratch, name), { recursive: true, force: true })));
+    await Promise.all(names.map((name) => removeTree(join(scratch, name))));
   }
   return {
     strategy: 'overlay',
@@ -84,7 +85,7 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
     async mount(slot, n, lowers) {
       const folder = folderOf(slot, n);
       // A retry gets a fresh upper: one that was mounted `volatile` may not be used a second time.
-      await rm(folder, { recursive: true, force: true });
+      await removeTree(folder);
       const [upper, work] = [join(folder, 'u'), join(folder, 'w')];
       try {
         await mkdir(folder, { mode: 0o700 });
@@ -96,7 +97,7 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
       }
       const mounted = await helper.mount(slot.record.process, { upper, work, lowers });
       if (mounted.ok) return mounted;
-      await rm(folder, { recursive: true, force: true });
+      await removeTree(folder);
       const { step, message, errno } = mounted.problem;
       return failed({
         kind: errno === ENOSPC ? 'disk' : 'failed',
@@ -115,7 +116,7 @@ function overlays(scratch: string, helper: MountHelper): Workspaces {
         return failed({ kind, message: `the workspace could not be unmounted: ${gone.problem.message}` });
       }
       const fault = keepAt === undefined ? undefined : await moveAway(folderOf(slot, n), keepAt);
-      await rm(folderOf(slot, n), { recursive: true, force: true });
+      await removeTree(folderOf(slot, n));
       return fault === undefined ? success(undefined) : failed(fault);
     },
     async discard(slotId) {
@@ -149,7 +150,7 @@ function copies(reason: string): Workspaces {
     strategy: 'copy',
     reason,
     async mount(slot, _n, lowers) {
-      await empty(folderOf(slot));
+      await emptyFolder(folderOf(slot));
       for (const lower of [...lowers].reverse()) {
         const copied = await copyTree(`${lower}/.`, folderOf(slot));
         if (!copied.ok) return copied;
@@ -161,16 +162,12 @@ function copies(reason: string): Workspaces {
     hashFiles: (slot, patterns) => hashFiles(folderOf(slot), patterns),
     scratchOf: () => undefined,
     async unmount(slot) {
-      await empty(folderOf(slot));
+      await emptyFolder(folderOf(slot));
       return success(undefined);
     },
     discard: () => Promise.resolve(),
     sweep: () => Promise.resolve(),
   };
-}
-
-async function empty(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
 }
 
 async function find(root: string, patterns: readonly string[]): Promise<Result<readonly string[], WorkspaceTrouble>> {
@@ -220,6 +217,7 @@ async function walk(root: string, parts: readonly string[]): Promise<'found' | '
 async function copyTree(source: string, target: string): Promise<Result<void, WorkspaceTrouble>> {
   const copied = await execa('cp', ['-a', '--reflink=auto', '--', source, target], { reject: false, stdin: 'ignore' });
   if (!copied.failed) return success(undefined);
+  if (copied.stderr.includes('File name too long')) return failed({ kind: 'bad-path', message: TOO_DEEP });
   const full = copied.stderr.includes('No space left on device');
   return failed({ kind: full ? 'disk' : 'failed', message: `copying failed: ${copied.stderr.split('\n')[0] ?? ''}` });
 }
