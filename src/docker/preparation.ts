@@ -39,7 +39,7 @@ export interface PreparationParts {
 /** The caller releases `checkout`. Throws Ended with the outcome that the job takes. */
 export async function prepare(parts: PreparationParts, claim: Claim, say: (text: string) => void): Promise<Prepared> {
   const wish = await resolveSlot(parts, claim, say);
-  return { ...wish, checkout: await openCheckout(parts, { ...claim.run, sha: filesAt(claim.run, claim.context) }) };
+  return { ...wish, checkout: await filesOf(parts, claim) };
 }
 
 /** What can be told without the files of the commit. Throws Ended. */
@@ -112,11 +112,12 @@ async function resolveImage(
   throw new Ended(error('image', `${which} could not be had: ${lastLine(image.problem)}`));
 }
 
-/** The caller releases it. Throws Ended. */
-export async function openCheckout(
-  { checkouts, git }: PreparationParts,
-  { repo, sha, trust }: Commit,
-): Promise<HeldLayer> {
+/** The files that a job of this run gets. The caller releases them. Throws Ended. */
+export function filesOf(parts: PreparationParts, { run, context }: Pick<Claim, 'run' | 'context'>): Promise<HeldLayer> {
+  return openCheckout(parts, { ...run, sha: filesAt(run, context) });
+}
+
+async function openCheckout({ checkouts, git }: PreparationParts, { repo, sha, trust }: Commit): Promise<HeldLayer> {
   return checkouts.acquire({ repoId: repo.id, trust, key: sha }, async (directory) => {
     const made = await git.checkout({ repo, sha, directory });
     if (!made.ok) throw new Ended(error(made.problem.kind === 'disk' ? 'disk' : 'checkout', made.problem.message));

@@ -6,7 +6,7 @@ import type { Claim, Preparations } from '../core/ports.ts';
 import type { Wish } from '../core/prewarm.ts';
 import { rightsOf } from '../core/trust.ts';
 import { buildAhead, type DependencyLayerParts } from './dependency-layers.ts';
-import { openCheckout, resolveSlot, type PreparationParts, type Prepared } from './preparation.ts';
+import { filesOf, resolveSlot, type PreparationParts, type Prepared } from './preparation.ts';
 import type { ExpectedSlots } from './slot-pool.ts';
 import { unlessStopped } from './unless-stopped.ts';
 
@@ -62,7 +62,7 @@ export function openPreparations(parts: PrewarmParts): OpenPreparations {
     const work = resolveSlot({ ...parts, sidecars }, claim, () => undefined);
     entry.prepared = await unlessStopped(work, signalsOf(stop), claim.job.spec.timeoutMs, () => undefined);
     expectSlots();
-    if (isPlanned) (await openCheckout(parts, wish.run)).release();
+    if (isPlanned) (await filesOf(parts, wish)).release();
   }
 
   /** When more is wished of it by now. */
@@ -72,7 +72,7 @@ export function openPreparations(parts: PrewarmParts): OpenPreparations {
     entry.isBuilt = true;
     entry.isBuilding = true;
     entry.work = guarded(entry, async () => {
-      const checkout = await openCheckout(parts, wish.run);
+      const checkout = await filesOf(parts, wish);
       try {
         await buildAhead(parts, claimOf(wish), { ...prepared, checkout }, signalsOf(stop));
       } finally {

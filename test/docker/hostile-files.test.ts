@@ -101,7 +101,7 @@ describe('a file whose name is no text', () => {
 
 describe('without overlays', () => {
   it('such files are gone before the next job', async () => {
-    await using copying = await openExecutorRig({ mode: 'open' }, undefined, { isRoot: false });
+    await using copying = await openExecutorRig({ mode: 'open', allow: [] }, undefined, { isRoot: false });
     const first = copying.claim(`${DEEP}touch /work/${NO_TEXT}`);
     expect((await copying.execute(first)).finish.outcome).toMatchObject({ result: 'success' });
     const { log } = await copying.execute(copying.claim('ls -A'));

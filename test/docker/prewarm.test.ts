@@ -84,6 +84,20 @@ describe('the first job of a branch', () => {
     expect(await rig.logOf(claim)).toMatch(/^cache deps: hit [0-9a-f]{12}\nslot: warm\n▸ step 1\nmade\n/);
   });
 
+  it('finds the files and the layer of the merge, where that is what it runs at', async () => {
+    const head = await rig.commit({ 'deps.lock': 'of the head\n' });
+    const merge = { sha: await rig.commit({ 'deps.lock': 'of the merge\n' }), base: head };
+    const caches = { deps: layer('mkdir deps; cp deps.lock deps/made') };
+    const made = rig.claim('cat deps/made', { trust: 'T2', caches, sidecar: ownSidecar(), run: { sha: head } });
+    const claim: Claim = { ...made, context: { ...made.context, merge } };
+    const { checkouts } = structuredClone(rig.open.warmth);
+    await prepared(wishOf(claim, { build: true }));
+    const { log } = await rig.execute(claim);
+    expect(await rig.logOf(claim)).toMatch(/^cache deps: hit /);
+    expect(log).toContain('\nof the merge\n');
+    expect(rig.open.warmth.checkouts).toEqual({ ...checkouts, hit: checkouts.hit + 1 });
+  });
+
   it('waits for the rest of a start that is under way, and no second slot is started', async () => {
     const claim = rig.claim('true', { trust: 'T2', sidecar: ownSidecar() });
     await prepared();
