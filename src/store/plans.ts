@@ -177,11 +177,13 @@ async function insertJobs(db: Db, run: RunId, { jobs, leftOut }: PlannedRun, now
 }
 
 const BRANCH = 'refs/heads/';
+/** A branch may be called `merge` as well. */
+const MERGED = /^refs\/pull\/\d+\/merge$/;
 
 /** An approval is for one pull request, so two of them share no run though they have one head. */
 export function dedupeKey(run: Pick<PlannedRun, 'repo' | 'sha' | 'trust' | 'pipeline' | 'prNumber' | 'ref'>): string {
   // What a pull request would become is another commit than its head.
-  const files = run.ref.endsWith('/merge') ? ` ${run.ref}` : '';
+  const files = MERGED.test(run.ref) ? ` ${run.ref}` : '';
   const key = `${run.repo.id} ${run.sha} ${run.trust} ${run.pipeline}${files}`;
   return run.prNumber !== null && (run.trust === 'T3' || run.trust === 'T4') ? `${key} #${run.prNumber}` : key;
 }

@@ -28,6 +28,15 @@ export function planContract(open: OpenEmptyStore): void {
   describe('a plan', () => {
     const store = freshStore(open);
 
+    test('is one run for the push and the pull request of a commit, also on a branch that ends in /merge', async () => {
+      const branch = 'refs/heads/try/merge';
+      const { run } = await runIn(store(), planned(['build'], { ref: branch, line: `7:${branch}` }));
+      const asPullRequest = { ref: 'refs/pull/3/head', line: `7:${branch}#3`, prNumber: 3 } as const;
+      expect((await runIn(store(), planned(['build'], asPullRequest))).run.id).toBe(run.id);
+      const merged = planned(['build'], { ...asPullRequest, ref: 'refs/pull/3/merge' });
+      expect((await runIn(store(), merged)).run.id).not.toBe(run.id);
+    });
+
     test('becomes a queued run with waiting jobs in the order of the file', async () => {
       const wanted = planned(['lint', { name: 'build', waitsFor: ['lint'] }, 'archive']);
       const { run, jobs } = await runIn(store(), wanted);
