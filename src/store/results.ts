@@ -4,7 +4,7 @@ import type { ArtifactOf, KeptArtifact } from '../core/artifact.ts';
 import { flakyTests, type TestReport } from '../core/junit.ts';
 import type { RunResults } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
-import { originOf, type Job } from '../core/job.ts';
+import { originOf, type Job, type JobOrigin } from '../core/job.ts';
 import { jobOf } from './rows.ts';
 import type { ArtifactRow, Db, JobRow, RunRow } from './schema.ts';
 
@@ -72,15 +72,27 @@ export async function resultsOf(db: Db, run: number): Promise<RunResults> {
     .where('sha', '=', of.sha)
     .execute();
   const reports = rows.map((row) => ({ ...row, report: JSON.parse(row.report) as TestReport }));
-  const tests = new Map(
-    jobs.flatMap((job): [string, TestReport][] => {
-      const { jobId, attempt } = originOf(job);
-      const own = reports.find((one) => one.job_id === jobId && one.attempt === attempt);
-      return own === undefined ? [] : [[job.name, own.report]];
-    }),
-  );
+  const tests = new Map<string, TestReport>();
+  for (const job of jobs) {
+    const { jobId, attempt } = originOf(job);
+    const own =
+      reports.find((one) => one.job_id === jobId && one.attempt === attempt)?.report ??
+      // What was taken over may have been observed at another commit.
+      (job.origin === null ? undefined : await reportOf(db, { jobId, attempt }));
+    if (own !== undefined) tests.set(job.name, own);
+  }
   const kept = await artifactsOfJobs(db, jobs);
   return { artifacts: kept, tests, flaky: flakyTests(reports.map(({ report }) => report)) };
+}
+
+async function reportOf(db: Db, { jobId, attempt }: Pick<JobOrigin, 'jobId' | 'attempt'>) {
+  const row = await db
+    .selectFrom('test_reports')
+    .select('report')
+    .where('job_id', '=', jobId)
+    .where('attempt', '=', attempt)
+    .executeTakeFirst();
+  return row === undefined ? undefined : (JSON.parse(row.report) as TestReport);
 }
 
 export async function expiredArtifacts(

@@ -108,6 +108,16 @@ export function reuseContract(open: OpenEmptyStore): void {
       expect(await found()).toMatchObject({ from });
     });
 
+    test('stands with its tests, too, which are told nowhere as tests of the other commit', async () => {
+      const tests = { total: 2, skipped: 0, failed: 0, failures: [], passed: ['a', 'b'] };
+      const from = await end({ reuse: ran, tests });
+      const { run } = await runIn(store(), planned(['build'], { sha: shaB }));
+      const job = await claimIn(store(), run.id, 'build');
+      const taken = { outcome: passed, evidence, outputs: {}, reuse: { kind: 'taken', key, from } } as const;
+      await store().finishJob(job.id, 1, taken, at(20));
+      expect(await store().resultsOf(run.id)).toMatchObject({ tests: new Map([['build', tests]]), flaky: new Set() });
+    });
+
     test('tells nothing about how long a job takes', async () => {
       const from = await end({ reuse: ran });
       const { run } = await runIn(store(), planned(['build'], { sha: shaB }));
