@@ -19,6 +19,7 @@ import type { Egress } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { dropPrivateLayers, sweepPrivateLayers, type DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
+import { thaw } from './freeze.ts';
 import type { Kept } from './kept.ts';
 import type { Layers } from './layers.ts';
 import { removeLimits } from './job-limits.ts';
@@ -93,10 +94,13 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   async function attempt(claim: Claim, signals: ExecutionSignals, log: JobLogWriter): Promise<Finish | undefined> {
-    const placement = findPlacement(claim) ?? (await begin(claim, signals, log));
+    const begun = findPlacement(claim);
+    const placement = begun ?? (await begin(claim, signals, log));
     if ('outcome' in placement) return placement;
     placements.set(claim.job.id, placement);
     try {
+      // An earlier process may have died while it published something.
+      if (begun !== undefined && mayPublish(claim)) await thaw(parts.engine, begun.slot);
       return await runPlaced({ ...parts, condemn }, claim, signals, log, placement);
     } catch (cause) {
       // The slot is gone or does not obey: nothing in it may be trusted or used again, and nothing in it may live on.
@@ -212,6 +216,10 @@ const RECORDS_BYTES = 1024 ** 2;
 async function isDiskFull(folder: string): Promise<boolean> {
   const { bfree, bsize } = await statfs(folder);
   return bfree * bsize < RECORDS_BYTES;
+}
+
+function mayPublish({ job }: Claim): boolean {
+  return job.spec.steps.some(({ publish }) => publish !== undefined);
 }
 
 function keyOf(job: Pick<Claim['job'], 'id' | 'attempt'>): string {

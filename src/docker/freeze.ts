@@ -7,7 +7,13 @@ import { SlotLost, type Slot } from './slot.ts';
  * slot frozen: `thaw` it. Rejects with SlotLost when it cannot be thawed.
  */
 export async function whileFrozen<T>(engine: Engine, slot: Slot, work: () => Promise<T>): Promise<T> {
-  await said(engine, ['pause', slot.record.containerId], /is already paused/);
+  try {
+    await said(engine, ['pause', slot.record.containerId], /is already paused/);
+  } catch (cause) {
+    // The answer may be what was lost, and not the order. Where nothing was frozen the reason is told, not this one.
+    await thaw(engine, slot).catch(() => undefined);
+    throw cause;
+  }
   try {
     return await work();
   } finally {

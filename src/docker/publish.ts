@@ -8,7 +8,7 @@ import type { Claim } from '../core/ports.ts';
 import type { StepSpec } from '../core/pipeline.ts';
 import { captureOne, type ArtifactParts } from './artifacts.ts';
 import type { Engine } from './engine.ts';
-import { thaw, whileFrozen } from './freeze.ts';
+import { whileFrozen } from './freeze.ts';
 import { readPublished, writePublished } from './slot-files.ts';
 import { SlotLost, type Slot } from './slot.ts';
 
@@ -45,10 +45,7 @@ export async function publishOf(parts: PublishParts, request: PublishRequest): P
   if (step.publish === undefined) return NOTHING;
   const noted = await readPublished(slot.directory, n, k);
   if (noted !== undefined) return fromNote(noted);
-  if (stop.aborted) {
-    await thaw(parts.engine, slot);
-    return NOTHING;
-  }
+  if (stop.aborted) return NOTHING;
   const published = await frozenCapture(parts, request, step.publish);
   await writePublished(slot.directory, n, k, JSON.stringify(published));
   return published;

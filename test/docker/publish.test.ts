@@ -192,6 +192,28 @@ describe('the next process', () => {
   });
 });
 
+it.each([1, 2])('a slot that was left frozen after step %s goes on when its job was cancelled since', async (after) => {
+  const before = after === 1 ? [] : [makeStep('echo before', { name: 'before' })];
+  const claim = wanted([
+    ...before,
+    publishing('mkdir dist; echo waiting; while ! test -e /tmp/go; do sleep 0.05; done'),
+  ]);
+  const again = { ...claim, stop: cancelledBy('Mona') };
+  await (await rig.begin(claim, 'waiting')).leave();
+  const { directory, container } = await slotOf(claim);
+  await exec('docker', ['exec', container, 'touch', '/tmp/go']);
+  await expect.poll(() => isThere(join(directory, String(after), 'rc')), { timeout: 10_000 }).toBe(true);
+  await exec('docker', ['pause', container]);
+  await rig.restart([again]);
+  const { finish, log } = await rig.execute(again, AbortSignal.abort(again.stop));
+  expect(finish).toMatchObject({
+    outcome: { result: 'cancelled' },
+    evidence: { exitCode: expect.any(Number) as number },
+  });
+  expect(log).not.toContain('supervisor');
+  expect(publishedBy(claim)).toEqual([]);
+});
+
 it('publishes without root as well, from a workspace that is a copy', async () => {
   const overlay = rig;
   rig = await openExecutorRig({ mode: 'auto', allow: [] }, undefined, { isRoot: false });
@@ -248,15 +270,22 @@ describe('where a slot cannot be frozen', () => {
     await expect(outcomeOf(command)).rejects.toThrow('could not be let go on after an artifact was published');
   });
 
-  it('a job that is to stop publishes nothing, and is not left frozen', async () => {
+  it('or nobody heard whether it was, it is let go on', async () => {
     const calls: string[] = [];
-    const stop = AbortSignal.abort(cancelledBy('Mona'));
     const command = (args: readonly string[]) => {
       calls.push(args.join(' '));
-      return Promise.reject(new Error('docker: Container c is not paused'));
+      return args[0] === 'pause' ? Promise.reject(new Error('docker: unexpected EOF')) : Promise.resolve('');
     };
-    expect(await outcomeOf(command, stop)).toMatchObject({ names: [] });
-    expect(calls).toEqual(['unpause c']);
+    expect(await outcomeOf(command)).toMatchObject({ names: [], fault: null });
+    expect(calls).toEqual(['pause c', 'unpause c']);
+  });
+
+  it('or is not to be, since the job is to stop, nothing is published', async () => {
+    const stop = AbortSignal.abort(cancelledBy('Mona'));
+    expect(await outcomeOf(() => Promise.reject(new Error('never asked')), stop)).toMatchObject({
+      names: [],
+      notes: '',
+    });
   });
 });
 
