@@ -11,8 +11,9 @@ export function parseAssignments(text: string): Readonly<Record<string, string>>
     const line = lines[at]?.replace(/\r$/, '') ?? '';
     const block = /^([^=<]+)<<(.+)$/.exec(line);
     if (block?.[1] !== undefined && block[2] !== undefined) {
-      const end = lines.findIndex((candidate, index) => index > at && candidate.replace(/\r$/, '') === block[2]);
-      if (end === -1) break;
+      let end = at + 1;
+      while (end < lines.length && lines[end]?.replace(/\r$/, '') !== block[2]) end += 1;
+      if (end === lines.length) break;
       found[block[1]] = lines.slice(at + 1, end).join('\n');
       at = end;
       continue;

@@ -19,6 +19,14 @@ describe('assignments of a step', () => {
     expect(parseAssignments('hello\n=x\n\nA=1')).toEqual({ A: '1' });
   });
 
+  it('are read in a time that grows with the text, also when a job means to hold others up', () => {
+    const blocks = 50_000;
+    const text = 'a<<b\nb\n'.repeat(blocks);
+    const started = performance.now();
+    expect(parseAssignments(`${text}B=2`)).toEqual({ a: '', B: '2' });
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
   it('carry any value through a block unchanged', () => {
     fc.assert(
       fc.property(fc.array(fc.stringMatching(/^[^\r\n]*$/)), (lines) => {
