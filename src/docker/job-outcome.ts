@@ -93,6 +93,8 @@ function outcomeOf({ end, name, timeoutMs, fault }: RanStep, seen: Observed): Ou
 function exitCodeOf(ran: readonly RanStep[]): number | null {
   const decisive = failedSteps(ran)[0] ?? ran.findLast(({ result }) => result === 'success') ?? ran.at(-1);
   if (decisive?.end.kind === 'exit') return decisive.end.code;
+  // The supervisor saw it end, and the job passed all the same: what `timeout` makes of that.
+  if (decisive?.end.kind === 'timeout' && decisive.isTolerated && decisive.timeoutMs !== null) return 124;
   return decisive?.end.kind === 'signal' ? 128 + decisive.end.signal : null;
 }
 

@@ -92,6 +92,15 @@ describe('the outcome of several steps', () => {
     expect(of(exit(0), { ...slow, isTolerated: true }).outcome.result).toBe('success');
   });
 
+  it('is success with a code where the only step was allowed to run out of its own time', () => {
+    const slow = ran({ kind: 'timeout' }, { name: 'slow', timeoutMs: 60_000, isTolerated: true });
+    expect(of(slow)).toMatchObject({
+      outcome: { result: 'success', message: 'passed, failed (allowed): slow' },
+      exitCode: 124,
+    });
+    expect(of({ ...slow, isTolerated: false }).exitCode).toBeNull();
+  });
+
   it('is a time-out of the job even in a step that may fail', () => {
     expect(of(exit(0), ran({ kind: 'timeout' }, { isTolerated: true })).outcome).toMatchObject({ reason: 'timeout' });
   });
