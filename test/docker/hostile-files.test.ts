@@ -67,6 +67,16 @@ describe('folders that are nested deeper than paths can say', () => {
   });
 });
 
+it('reports of more than 64 MiB are not read to their end, since everything else would wait', async () => {
+  const large =
+    "echo '<testsuite><testcase name=\"a\"/>'; head -c 32000000 /dev/zero | tr '\\0' ' '; echo '</testsuite>'";
+  const { finish } = await leaving(`mkdir dist; for n in 1 2 3 4; do (${large}) >dist/$n.xml; done`, { isJunit: true });
+  expect(finish).toMatchObject({
+    outcome: { result: 'error', message: 'artifacts.dist: 4 reports, of which only the first 64 MiB were read' },
+    tests: { total: 3 },
+  });
+});
+
 describe('a file whose name is no text', () => {
   const report = `echo "<testsuite><testcase name='a'/></testsuite>"`;
 
