@@ -28,7 +28,10 @@ export interface Store {
    */
   recordDelivery(delivery: Delivery, request: IntakeRequest | null): Promise<'new' | 'duplicate'>;
 
-  /** Intakes that no planner has finished, oldest first, at most `limit`. Those set aside until later are left out. */
+  /**
+   * Intakes that no planner has finished, oldest first, at most `limit`. Those set aside until later are left out, and so is
+   * what was received after such a head of its repository and is none itself: it may end or approve what that one becomes.
+   */
   unplannedIntakes(now: Date, limit: number): Promise<readonly Intake[]>;
   /** What the planner must know to judge the intake's line. */
   lineOfIntake(intake: Intake): Promise<{

@@ -57,6 +57,13 @@ export async function unplannedIntakes(db: Db, now: Date, limit: number): Promis
     .selectAll()
     .where('planned_at', 'is', null)
     .where((or) => or.or([or('retry_at', 'is', null), or('retry_at', '<=', now.getTime())]))
+    // Only a head has a sha. A newer one need not wait: it makes the older one stale, in whatever order they are planned.
+    .where(
+      sql<SqlBool>`(intakes.sha is not null or not exists (
+        select 1 from intakes earlier
+        where earlier.planned_at is null and earlier.repo_id = intakes.repo_id and earlier.id < intakes.id
+          and earlier.sha is not null and earlier.retry_at > ${now.getTime()}))`,
+    )
     .orderBy('id')
     .limit(limit)
     .execute();

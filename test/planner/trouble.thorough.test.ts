@@ -68,6 +68,20 @@ describe('trouble that may pass', () => {
     expect(await rig.told()).toEqual(['ci cancelled/cancelled_by: cancelled: topic was deleted']);
   });
 
+  it('keeps that order also for what is received while the push waits', async () => {
+    await using rig = await makePlannerRig();
+    const sha = rig.upstream.push('topic', { '.hearth/ci.yml': ci });
+    await rename(rig.upstream.path, `${rig.upstream.path}.away`);
+    await rig.push('topic', sha);
+    await rig.tick();
+    await rig.deleted('topic');
+    await rig.tick();
+    await rename(`${rig.upstream.path}.away`, rig.upstream.path);
+    rig.pass(5_000);
+    await rig.tick();
+    expect(await rig.told()).toEqual(['ci cancelled/cancelled_by: cancelled: topic was deleted']);
+  });
+
   it('of one repository does not stop another', async () => {
     await using rig = await makePlannerRig();
     const other = rig.other('other', 2);

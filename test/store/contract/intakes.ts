@@ -72,6 +72,19 @@ export function intakeContract(open: OpenEmptyStore): void {
       expect(await store().unplannedIntakes(at(60), 10)).toMatchObject([{ id: intake.id, tries: 2 }]);
     });
 
+    test('that is no head waits behind an earlier head of its repository that was postponed', async () => {
+      const gone = { ...head(), kind: 'gone', because: 'topic was deleted' } as const;
+      const ids = [];
+      for (const request of [gone, head(), { ...gone, repo: { ...repo, id: 8 } }, gone, head({ sha: shaB })])
+        ids.push((await intakeIn(store(), request)).id);
+      const [before, first, other, behind, newer] = ids;
+      const due = async (seconds: number) => (await store().unplannedIntakes(at(seconds), 10)).map(({ id }) => id);
+      const [, waiting] = await store().unplannedIntakes(at(0), 10);
+      if (waiting !== undefined) await store().postponeIntake(waiting, at(60), 'no network');
+      expect(await due(59)).toEqual([before, other, newer]);
+      expect(await due(60)).toEqual([before, first, other, behind, newer]);
+    });
+
     test('that is planned cannot be postponed any more', async () => {
       const intake = await intakeIn(store());
       await store().applyPlan(intake, plan([]), at(1));
