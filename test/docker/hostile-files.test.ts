@@ -1,6 +1,7 @@
 /** Files that jobs leave behind: nested deeper than paths can say, called what is no text. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArtifactSpec } from '../../src/core/artifact-schema.ts';
 import { openExecutorRig, type Execution, type ExecutorRig } from '../support/executor-rig.ts';
@@ -65,6 +66,18 @@ describe('folders that are nested deeper than paths can say', () => {
       });
     expect((await leaving(DEEP, {}, ['dist'])).finish.outcome).toMatchObject({ result: 'error', reason: 'config' });
   });
+});
+
+it('a hundred thousand files go without holding up everything else', async () => {
+  const claim = rig.claim('mkdir many; cd many; seq 100000 | xargs touch; echo made; sleep 1000');
+  const running = await rig.begin(claim, 'made');
+  const delays = monitorEventLoopDelay({ resolution: 5 });
+  delays.enable();
+  await running.leave();
+  await rig.restart([]);
+  delays.disable();
+  expect(await folders('scratch')).toEqual([]);
+  expect(delays.max / 1e6).toBeLessThan(1_000);
 });
 
 it('reports of more than 64 MiB are not read to their end, since everything else would wait', async () => {
