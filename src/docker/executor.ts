@@ -212,10 +212,12 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
 const DISK_FULL = error('disk', 'the disk is full; free some space and run the job again');
 /** What the few records of a slot take at most. */
 const RECORDS_BYTES = 1024 ** 2;
+const RECORDS_FILES = 32;
 
 async function isDiskFull(folder: string): Promise<boolean> {
-  const { bfree, bsize } = await statfs(folder);
-  return bfree * bsize < RECORDS_BYTES;
+  const { bfree, bsize, files, ffree } = await statfs(folder);
+  // Some file systems do not count files, and then say 0 of 0.
+  return bfree * bsize < RECORDS_BYTES || (files > 0 && ffree < RECORDS_FILES);
 }
 
 function mayPublish({ job }: Claim): boolean {

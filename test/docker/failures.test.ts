@@ -80,14 +80,17 @@ describe('a job', () => {
   });
 });
 
-it('a disk that becomes full is an error of the disk, and the next job has room again', async () => {
+const say = 'i=0; while test $i -lt 3000; do i=$((i+1)); echo "line $i of many"; done';
+it.each([
+  ['bytes', 'size=40m', `cat /dev/zero > fill; ${say}`],
+  ['files', 'size=200m,nr_inodes=2000', `i=0; while (: > f$i) 2>/dev/null; do i=$((i+1)); done; ${say}`],
+])('a disk that has no %s left is an error of the disk, and the next job has room again', async (_what, size, fill) => {
   const disk = await mkdtemp(join(tmpdir(), 'hearth-disk-'));
-  await exec('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', disk]);
+  await exec('mount', ['-t', 'tmpfs', '-o', size, 'tmpfs', disk]);
   const before = process.env['TMPDIR'];
   try {
     process.env['TMPDIR'] = disk;
     await using rig = await openExecutorRig();
-    const fill = 'cat /dev/zero > fill; i=0; while test $i -lt 3000; do i=$((i+1)); echo "line $i of many"; done';
     expect((await rig.execute(rig.claim(`${fill}; true`))).finish.outcome).toMatchObject({
       ...{ result: 'error', reason: 'disk' },
       message: expect.stringMatching(/disk.*full.*free some space/) as string,
