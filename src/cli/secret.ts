@@ -1,5 +1,6 @@
 /** `hearth secret set | list | rm`: on the box itself, since the key file does not leave it. */
 import { loadClientConfig, loadConfig, type Config } from '../config.ts';
+import { isAllowed } from '../core/allow-list.ts';
 import { formatProblem } from '../core/problem.ts';
 import { MIN_SECRET_BYTES } from '../core/mask.ts';
 import type { SecretRecord } from '../core/secret-grants.ts';
@@ -59,6 +60,11 @@ export async function setSecret(
       ? `${JSON.stringify(said)}\n`
       : `${upper} is ${done === 'new' ? 'set' : 'replaced'} for ${repo} (key file ${config.keyFile})\n`,
   );
+  const [owner = '', repoName = ''] = repo.split('/');
+  if (!isAllowed({ owner, name: repoName }, config.repos))
+    context.complain(
+      `${repo} is not among HEARTH_REPOS (${config.repos.join(', ')}), so nothing runs for it. Is the name right?`,
+    );
   return exits.good;
 }
 

@@ -77,7 +77,7 @@ export async function keepArtifacts(
     const read = await readReports(layer.path).finally(() => {
       layer.release();
     });
-    reports.push(read.report);
+    if (read.report !== null) reports.push(read.report);
     for (const problem of read.problems) {
       notes += `hearth: artifacts.${spec.name}: ${problem}\n`;
       faults.push(error('config', `artifacts.${spec.name}: ${problem}`));
@@ -220,7 +220,7 @@ const MAX_REPORTS_MIB = 64;
 /** Nobody but us can reach the folder by now, and only plain files are opened. */
 async function readReports(
   folder: string,
-): Promise<{ readonly report: TestReport; readonly problems: readonly string[] }> {
+): Promise<{ readonly report: TestReport | null; readonly problems: readonly string[] }> {
   const files = (await plainFiles(folder)).filter(({ name }) => name.endsWith('.xml'));
   const reports: TestReport[] = [];
   const problems: string[] = [];
@@ -238,5 +238,6 @@ async function readReports(
     if (parsed.ok) reports.push(parsed.value);
     else problems.push(`${name} is no JUnit report: ${parsed.problem}`);
   }
-  return { report: addReports(reports), problems };
+  // Nothing was seen of any test where no report could be read, and that is not the same as no test.
+  return { report: reports.length === 0 ? null : addReports(reports), problems };
 }

@@ -65,6 +65,14 @@ describe('hearth secret', () => {
     expect(await wholeOf(join(folder, 'data'))).not.toContain('hunter2');
   });
 
+  it('says so when the repository is none that anything runs for', async () => {
+    await set('NPM_TOKEN', 'token-of-npm', { ...noLimits, repo: 'octa/hello' });
+    expect(said).toContain('octa/hello is not among HEARTH_REPOS (octo/*), so nothing runs for it. Is the name right?');
+    said = '';
+    await set('NPM_TOKEN', 'token-of-npm');
+    expect(said).not.toContain('HEARTH_REPOS');
+  });
+
   it('keeps every line of a longer text', async () => {
     await set('KEY', 'first\nsecond\n');
     expect(await given('KEY')).toEqual({ ok: true, value: { KEY: 'first\nsecond\n' } });

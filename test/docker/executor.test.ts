@@ -750,6 +750,7 @@ describe('artifacts', () => {
   ])('%s make an error of a job that passed', async (_, script, artifact, message) => {
     const { finish, log } = await execute(claim(script, { spec: { artifacts: [artifact] } }));
     expect(finish.outcome).toEqual({ result: 'error', reason: 'config', message });
+    expect(finish.tests ?? null).toBeNull();
     expect(log).toContain(`hearth: ${message}`);
   });
 
