@@ -4,15 +4,18 @@ import { failed, success, type Result } from '../core/result.ts';
 import { answerAndClose, createBodyReader } from './body.ts';
 import { RETRY_AFTER_S, sendError } from './reply.ts';
 
-/** A handler that gets the bytes of the body, once all of them are here. */
+/** A handler that gets the bytes of the body, once all of them are here. With `mayBeAbsent` a request may come without one. */
 export function withBody(
   maxBodyBytes: number,
   act: (request: Request, response: Response, bytes: Buffer) => Promise<void>,
+  { mayBeAbsent = false }: { readonly mayBeAbsent?: boolean } = {},
 ): (request: Request, response: Response) => Promise<void> {
   const readBody = createBodyReader({ maxBodyBytes, maxInFlightBytes: 16 * maxBodyBytes });
   return async (request, response) => {
-    if (!/^application\/json\s*(?:;|$)/i.test(request.headers['content-type'] ?? '')) {
-      sendError(response, 415, 'Send application/json.');
+    const type = request.headers['content-type'];
+    const isJson = type !== undefined && /^application\/json\s*(?:;|$)/i.test(type);
+    if (!isJson && !(mayBeAbsent && type === undefined)) {
+      sendError(response, 415, notJson);
       return;
     }
     const body = await readBody(request);
@@ -38,13 +41,16 @@ export function withBody(
         return;
       case 'read':
         try {
-          await act(request, response, body.bytes);
+          if (isJson || body.bytes.length === 0) await act(request, response, body.bytes);
+          else sendError(response, 415, notJson);
         } finally {
           body.release();
         }
     }
   };
 }
+
+const notJson = 'Send application/json.';
 
 export function readJson(bytes: Buffer): Result<unknown, string> {
   try {

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import type { Clock, Store } from '../core/ports.ts';
 import type { RerunRequest } from '../core/rerun.ts';
 import { failed, success, type Result } from '../core/result.ts';
-import { answerAndClose, createBodyReader } from './body.ts';
-import { RETRY_AFTER_S, runIdOf, sendError, sendNoRun, sendNotFound } from './reply.ts';
+import { readJson, withBody } from './json-body.ts';
+import { runIdOf, sendError, sendNoRun, sendNotFound } from './reply.ts';
 
 export interface RerunParts {
   readonly store: Pick<Store, 'rerun'>;
@@ -28,66 +28,37 @@ export function createRerun({
   clock,
   onCancelled,
 }: RerunParts): (request: Request, response: Response) => Promise<void> {
-  const readBody = createBodyReader({ maxBodyBytes: MAX_BODY_BYTES, maxInFlightBytes: 64 * MAX_BODY_BYTES });
-
-  async function answer(id: number, bytes: Buffer, response: Response): Promise<void> {
-    const asked = parseBody(bytes);
-    if (!asked.ok) {
-      sendError(response, 400, asked.problem);
-      return;
-    }
-    const verdict = await store.rerun(id, asked.value, clock.now());
-    switch (verdict.kind) {
-      case 'unknown':
-        sendNoRun(response, String(id));
-        return;
-      case 'refused':
-        sendError(response, verdict.trouble.kind === 'no-job' ? 404 : 409, verdict.trouble.message);
-        return;
-      case 'made':
-        onCancelled();
-        response.status(202).json({ id: verdict.run, rerun_of: id, jobs: verdict.again });
-    }
-  }
-
-  return async (request, response) => {
-    const id = runIdOf(request);
-    if (id === undefined) {
-      sendNotFound(response);
-      return;
-    }
-    const body = await readBody(request);
-    switch (body.kind) {
-      case 'gone':
-        return;
-      case 'too-large':
-        answerAndClose(request, response, 413, tooLarge);
-        return;
-      case 'busy':
-        response.setHeader('Retry-After', RETRY_AFTER_S);
-        sendError(response, 503, 'Too much is arriving at once; try again later.');
-        return;
-      case 'read':
-        try {
-          await answer(id, body.bytes, response);
-        } finally {
-          body.release();
+  return withBody(
+    MAX_BODY_BYTES,
+    async (request, response, bytes) => {
+      const id = runIdOf(request);
+      const asked = parseBody(bytes);
+      if (id === undefined) sendNotFound(response);
+      else if (!asked.ok) sendError(response, 400, asked.problem);
+      else {
+        const verdict = await store.rerun(id, asked.value, clock.now());
+        switch (verdict.kind) {
+          case 'unknown':
+            sendNoRun(response, String(id));
+            return;
+          case 'refused':
+            sendError(response, verdict.trouble.kind === 'no-job' ? 404 : 409, verdict.trouble.message);
+            return;
+          case 'made':
+            onCancelled();
+            response.status(202).json({ id: verdict.run, rerun_of: id, jobs: verdict.again });
         }
-    }
-  };
+      }
+    },
+    { mayBeAbsent: true },
+  );
 }
-
-const tooLarge = JSON.stringify({ error: `The body has more than ${MAX_BODY_BYTES} bytes.` });
 
 function parseBody(bytes: Buffer): Result<RerunRequest, string> {
   if (bytes.length === 0) return success({ failed: false, job: null });
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    return failed('The body must be JSON, or empty.'); // what exactly is wrong is for whoever made it to find
-  }
-  const parsed = bodySchema.safeParse(json);
+  const read = readJson(bytes);
+  if (!read.ok) return failed(`${read.problem}, or empty.`);
+  const parsed = bodySchema.safeParse(read.value);
   if (!parsed.success) {
     const faults = parsed.error.issues.map(sentenceOf);
     return failed(`${faults.join('; ')}.`);

@@ -4,10 +4,15 @@ import { adminToken, startHttpRig, type HttpRig } from '../support/http-rig.ts';
 const sha = 'e'.repeat(40);
 const bearer = { authorization: `Bearer ${adminToken}` };
 
-async function ask(rig: HttpRig, run: number | string, body?: string): Promise<[number, unknown]> {
+async function ask(
+  rig: HttpRig,
+  run: number | string,
+  body?: string,
+  type = 'application/json',
+): Promise<[number, unknown]> {
   const response = await fetch(`${rig.url}/api/v1/runs/${run}/rerun`, {
     method: 'POST',
-    headers: bearer,
+    headers: body === undefined ? bearer : { ...bearer, 'content-type': type },
     ...(body === undefined ? {} : { body }),
   });
   return [response.status, await response.json()];
@@ -60,6 +65,11 @@ test.each([
   const { run } = await rig.plan(sha, ['build']);
   await rig.work(run.id, 'build', 'x\n');
   expect(await ask(rig, run.id, body)).toEqual([status, { error: expect.stringContaining(message) as string }]);
+});
+
+test('refuses a body that does not say that it is JSON', async () => {
+  await using rig = await startHttpRig();
+  expect(await ask(rig, 1, '{}', 'text/plain')).toEqual([415, { error: 'Send application/json.' }]);
 });
 
 test.each(['99', 'x', '0'])('there is no run %s to run again', async (run) => {
