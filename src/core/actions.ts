@@ -11,6 +11,7 @@ import { checkPlaces } from './action-places.ts';
 import { hasNoEffect, inputOf, refuse, type ActionKind, type ActionStep, type FoundAction } from './action-step.ts';
 import { uploadOf } from './action-upload.ts';
 import type { ArtifactSpec } from './artifact-schema.ts';
+import { needsIn, textsOf } from './needs-in-file.ts';
 import { labelOf, nodeAt } from './pipeline-issues.ts';
 import type { Download } from './pipeline.ts';
 import { normalVolumePath } from './pipeline-paths.ts';
@@ -208,31 +209,6 @@ function surroundingsOf(root: YamlNode, uploads: ReadonlyMap<string, readonly Jo
       isMany: (name: string) => many.has(name),
     };
   };
-}
-
-interface NeedInFile {
-  readonly name: string;
-  readonly isRefused: boolean;
-  /** Names of artifacts; undefined = it waits for the end of that job. */
-  readonly awaited: readonly string[] | undefined;
-}
-
-function needsIn(job: YamlNode): readonly NeedInFile[] {
-  const node = job.entries.get('needs')?.node;
-  const items = node === undefined ? [] : Array.isArray(node.value) ? node.items : [node];
-  return items.flatMap((item) => {
-    const name = (item.entries.get('job')?.node ?? item).value;
-    if (typeof name !== 'string') return [];
-    const artifact = item.entries.get('artifact')?.node;
-    const isRefused = item.entries.get('artifacts')?.node.value === false;
-    return [{ name, isRefused, awaited: artifact === undefined ? undefined : textsOf(artifact) }];
-  });
-}
-
-function textsOf(node: YamlNode): readonly string[] {
-  return (Array.isArray(node.value) ? node.items : [node]).flatMap(({ value }) =>
-    typeof value === 'string' ? [value] : [],
-  );
 }
 
 function jobVolumes(root: YamlNode, { node, steps, found }: JobSteps): readonly string[] {

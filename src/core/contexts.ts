@@ -1,4 +1,5 @@
 /** The contexts of expressions, from what is known of a run and its jobs. docs/expressions.md lists them. */
+import type { GithubKey, NeedKey } from './context-keys.ts';
 import { strategyContext } from './expand.ts';
 import type { Value, Values } from './expression.ts';
 import type { Job } from './job.ts';
@@ -28,7 +29,7 @@ export function jobValues(run: Run, context: RunContext, job: Job, needs: Value)
   };
 }
 
-function githubContext(run: RunToBe, context: RunContext, job: Job | null): Value {
+function githubContext(run: RunToBe, context: RunContext, job: Job | null): Readonly<Record<GithubKey, Value>> {
   return {
     actor: context.actor,
     base_ref: context.baseRef ?? '',
@@ -56,7 +57,7 @@ function githubContext(run: RunToBe, context: RunContext, job: Job | null): Valu
  * outputs, those of the combination that ended last on top. Of a job whose artifacts alone it needs it learns nothing.
  */
 export function needsContext(job: Pick<Job, 'spec'>, jobs: readonly Job[]): Value {
-  const entries = (job.spec.needs ?? []).flatMap((key): [string, Value][] => {
+  const entries = (job.spec.needs ?? []).flatMap((key): [string, Readonly<Record<NeedKey, Value>>][] => {
     const group = jobs.filter(({ spec }) => spec.key === key).toSorted(byEnd);
     if (group.length === 0) return [];
     // It may or may not be over by now, and nobody may depend on which.

@@ -1,5 +1,6 @@
 /** From the jobs of a file to the jobs of a run: matrices are multiplied out, and what is known when planning is filled in. */
 import { Trouble, attempt, filled, given, isList, numberOf, short, yesOrNo } from './fill-in.ts';
+import type { StrategyKey } from './context-keys.ts';
 import { contextsUsed } from './expression-syntax.ts';
 import { renderTemplate, type Value, type Values } from './expression.ts';
 import { waitsForOf } from './graph.ts';
@@ -203,7 +204,7 @@ function titleOf({ title, name: key }: JobTemplate, own: Pick<JobSpec, 'name' | 
 }
 
 /** The `strategy` context, as on GitHub. */
-export function strategyContext(group: JobSpec['group']): Value {
+export function strategyContext(group: JobSpec['group']): Readonly<Record<StrategyKey, Value>> {
   return {
     'fail-fast': group?.failFast ?? true,
     'job-index': group?.index ?? 0,

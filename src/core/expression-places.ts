@@ -7,9 +7,12 @@ import {
   type ContextName,
   type ExpressionTrouble,
   type Scope,
+  type SeeParsed,
 } from './expression-syntax.ts';
+import { readsOf } from './expression-reads.ts';
+import { unknownNamesIn, type FindUnknown } from './names-of-file.ts';
 import { labelOf } from './pipeline-issues.ts';
-import type { Position, Problem } from './problem.ts';
+import type { Position, Problem, ProblemCode } from './problem.ts';
 import { offsetInSource } from './yaml-source.ts';
 import type { YamlNode } from './yaml-tree.ts';
 
@@ -75,11 +78,13 @@ const MAX_EXPRESSIONS = 2_000;
 const MAX_TROUBLES = 50;
 
 /**
- * What is wrong with expressions anywhere in a file, and every expression where none may stand; the first 50. The text is
- * hostile: it may hold a hundred thousand expressions, or one long text under ten thousand aliases.
+ * What is wrong with expressions anywhere in a file, every expression where none may stand, and every name that can never
+ * be there; the first 50. `isWhole`: all that the file includes could be read. The text is hostile: it may hold a hundred
+ * thousand expressions, or one long text under ten thousand aliases.
  */
-export function problemsOfExpressions(root: YamlNode, file: string): readonly Problem[] {
+export function problemsOfExpressions(root: YamlNode, file: string, isWhole: boolean): readonly Problem[] {
   const problems: Problem[] = [];
+  const unknown = unknownNamesIn(root, isWhole);
   const counts = new Map<string, number>();
   let seen = 0;
   const visit = (node: YamlNode, path: readonly (string | number)[]): void => {
@@ -96,9 +101,10 @@ export function problemsOfExpressions(root: YamlNode, file: string): readonly Pr
       problems.splice(0, Infinity, { code: 'bad-expression', message, file, position: node.position });
       return;
     }
-    for (const trouble of troublesAt(text, path).slice(0, MAX_TROUBLES - problems.length)) {
+    for (const trouble of troublesAt(text, path, unknown).slice(0, MAX_TROUBLES - problems.length)) {
+      const { code = 'bad-expression' } = trouble;
       const message = `${labelOf(path)}: ${trouble.message}`;
-      problems.push({ code: 'bad-expression', message, file, position: positionOf(node, trouble) });
+      problems.push({ code, message, file, position: positionOf(node, trouble) });
     }
   };
   visit(root, []);
@@ -111,17 +117,33 @@ function countExpressions(text: string): number {
   return count;
 }
 
-type PlacedTrouble = Omit<ExpressionTrouble, 'offset'> & { readonly offset: number | 'value' };
+type PlacedTrouble = Omit<ExpressionTrouble, 'offset'> & {
+  readonly offset: number | 'value';
+  readonly code?: ProblemCode;
+};
 
-function troublesAt(text: string, path: readonly (string | number)[]): readonly PlacedTrouble[] {
+function troublesAt(text: string, path: readonly (string | number)[], unknown: FindUnknown): readonly PlacedTrouble[] {
   const place = places.find((one) => matches(one.path, path));
-  if (place?.isCondition) return checkCondition(text, place.scope);
+  const names: PlacedTrouble[] = [];
+  const see: SeeParsed = (part, expression, { tokens }) => {
+    for (const read of readsOf(expression, tokens)) {
+      const found = unknown(read, path);
+      if (found !== undefined)
+        names.push({
+          code: 'unknown-name',
+          message: found.message,
+          part,
+          offset: read.names[found.index]?.offset ?? 0,
+        });
+    }
+  };
+  if (place?.isCondition) return [...checkCondition(text, place.scope, see), ...names];
   if (!text.includes('${{')) return [];
   if (place === undefined) {
     return [{ message: 'There can be no expression here. Write the value itself.', part: 0, offset: 'value' }];
   }
-  const wrong = checkTemplate(text, place.scope);
-  return wrong.length === 0 && place.isScript === true ? injections(text) : wrong;
+  const wrong = checkTemplate(text, place.scope, see);
+  return [...(wrong.length === 0 && place.isScript === true ? injections(text) : wrong), ...names];
 }
 
 /** Parts of an event that are numbers, digests or words of GitHub's own. */

@@ -37,7 +37,13 @@ export interface Parsed {
   readonly functions: ReadonlySet<string>;
   /** Names of secrets, in upper case, since they are the same in any case. */
   readonly secrets: ReadonlySet<string>;
+  readonly tokens: Tokens;
 }
+
+export type Tokens = Readonly<ReturnType<Lexer['lex']>['tokens']>;
+
+/** Is given every expression that is right: which `${{` of the text it is, its text and what was found in it. */
+export type SeeParsed = (part: number, expression: string, parsed: Parsed) => void;
 
 export type Part = { readonly text: string } | { readonly expression: string };
 
@@ -47,20 +53,22 @@ export function hasExpression(text: string): boolean {
 }
 
 /** Everything that is wrong with the expressions in a text; empty when all is well. */
-export function checkTemplate(text: string, scope: Scope): readonly ExpressionTrouble[] {
+export function checkTemplate(text: string, scope: Scope, see?: SeeParsed): readonly ExpressionTrouble[] {
   const parts = split(text);
   if (!parts.ok) return [parts.problem];
   return expressionsOf(parts.value).flatMap((expression, part) => {
     const parsed = parse(expression, scope);
+    if (parsed.ok) see?.(part, expression, parsed.value);
     return parsed.ok ? [] : [{ ...parsed.problem, part }];
   });
 }
 
 /** The same for an `if:`, which may stand without `${{ }}`. */
-export function checkCondition(text: string, scope: Scope): readonly ExpressionTrouble[] {
+export function checkCondition(text: string, scope: Scope, see?: SeeParsed): readonly ExpressionTrouble[] {
   const condition = conditionOf(text);
   if (!condition.ok) return [condition.problem];
   const parsed = parse(condition.value, scope);
+  if (parsed.ok) see?.(0, condition.value, parsed.value);
   return parsed.ok ? [] : [parsed.problem];
 }
 
@@ -183,7 +191,7 @@ export function parse(expression: string, scope: Scope): Result<Parsed, Expressi
     const expr = new Parser(tokens, [...scope.contexts], info).parse();
     return (expr as unknown) === undefined
       ? failed({ message: 'This expression is empty. Write a value or remove it.', part: 0, offset: 0 })
-      : success({ expr, contexts, functions, secrets });
+      : success({ expr, contexts, functions, secrets, tokens });
   } catch (error) {
     return failed(troubleOf(error, expression));
   }
@@ -219,13 +227,20 @@ function about(message: string, expression: string, word: string): ExpressionTro
   return { message, part: 0, offset: Math.max(0, expression.toLowerCase().indexOf(word)) };
 }
 
+/** Characters before a place in an expression. */
+export function offsetIn(
+  expression: string,
+  { line, column }: { readonly line: number; readonly column: number },
+): number {
+  const before = expression.split('\n').slice(0, line);
+  const offset = before.reduce((sum, one) => sum + one.length + 1, 0) + column;
+  return Math.min(offset, expression.length);
+}
+
 function troubleOf(error: unknown, expression: string): ExpressionTrouble {
   const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof ExpressionError) {
-    const before = expression.split('\n').slice(0, error.pos.line);
-    const offset = before.reduce((sum, line) => sum + line.length + 1, 0) + error.pos.column;
-    return { message: `${text}. Correct the expression here.`, part: 0, offset: Math.min(offset, expression.length) };
-  }
+  if (error instanceof ExpressionError)
+    return { message: `${text}. Correct the expression here.`, part: 0, offset: offsetIn(expression, error.pos) };
   if (text === 'ErrorExceededMaxLength')
     return { message: 'The expression is longer than 21000 characters. Shorten it.', part: 0, offset: 0 };
   const placed = /^(Unexpected symbol: .*)\. Located at position (\d+) within/s.exec(text);

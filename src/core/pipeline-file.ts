@@ -79,7 +79,7 @@ function checkPipeline({ root, problems: found }: Whole, file: string): Result<P
     ]);
   }
   const checked = pipelineSchema.safeParse(root.value);
-  const expressions = problemsOfExpressions(root, file);
+  const expressions = problemsOfExpressions(root, file, found.length === 0);
   const actions = actionsOf(root, file);
   // A misplaced expression breaks other rules as well, which nobody needs to be told.
   const isExpression = ({ position }: Problem): boolean =>

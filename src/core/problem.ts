@@ -17,6 +17,7 @@ export const problemCodes = {
   'unknown-cache': 'A job names a cache that the file does not define.',
   'unknown-artifact': 'An artifact is published or needed that its job does not have, or that no step publishes.',
   'bad-expression': 'An expression that is wrong, or stands where none may.',
+  'unknown-name': 'An expression reads a name that can never be there.',
   'no-effect': 'A key that is accepted and does nothing; a note, not an error.',
   'bad-matrix': 'A matrix that gives no combination, or more than 256.',
   'empty-pipeline': 'A pipeline without any job.',

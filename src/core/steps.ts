@@ -1,5 +1,6 @@
 /** What happens with the next step of a job, given how the earlier ones went. Pure, so that a re-attach finds the same. */
 import { parseAssignments } from './command-files.ts';
+import type { JobKey, RunnerKey, StepKey } from './context-keys.ts';
 import type { ServiceContext } from './containers.ts';
 import { jobValues } from './contexts.ts';
 import {
@@ -150,8 +151,11 @@ function valuesOf(of: StepsOf, past: readonly PastStep[]): Values {
         ...(Object.assign({}, ...past.map(({ files }) => parseAssignments(files.env))) as Record<string, string>),
       },
       steps: Object.fromEntries(past.flatMap((step) => (step.id === null ? [] : [[step.id, contextOf(step)]]))),
-      job: { status: failed ? 'failure' : 'success', services: servicesContext(of) },
-      runner: { os: 'Linux', name: 'hearth', environment: 'self-hosted', temp: '/tmp' },
+      job: { status: failed ? 'failure' : 'success', services: servicesContext(of) } satisfies Record<JobKey, Value>,
+      runner: { os: 'Linux', name: 'hearth', environment: 'self-hosted', temp: '/tmp' } satisfies Record<
+        RunnerKey,
+        Value
+      >,
     },
     status: { success: !failed, failure: failed, always: true, cancelled: false },
   };
@@ -175,7 +179,7 @@ export function envWithoutSecrets(of: StepsOf): Readonly<Record<string, string>>
   return stepEnv({ ...visible, jobEnv: jobEnvOf(visible), stepEnv: {}, earlier: [] });
 }
 
-function contextOf({ result, isTolerated, files }: PastStep): Value {
+function contextOf({ result, isTolerated, files }: PastStep): Readonly<Record<StepKey, Value>> {
   const conclusion = result === 'failure' && isTolerated ? 'success' : result;
   return { outputs: parseAssignments(files.output), outcome: result, conclusion };
 }

@@ -1,5 +1,6 @@
 /** Expressions of a workflow that mean something else here, or nothing. */
 import { isMap, isScalar, isSeq, type Scalar, type YAMLMap, type YAMLSeq } from 'yaml';
+import { githubAddresses } from '../context-keys.ts';
 import { split } from '../expression-syntax.ts';
 import { keyOf } from './draft.ts';
 
@@ -28,53 +29,53 @@ export function forEachText(
 
 /** The secrets that the expressions of a text read, GitHub's own token among them. */
 export function secretsIn(text: string): readonly string[] {
-  const parts = split(text);
-  const expressions = parts.ok ? parts.value.flatMap((part) => ('expression' in part ? [part.expression] : [])) : [];
-  return expressions.flatMap((expression) =>
-    [...expression.matchAll(/\bsecrets\s*\.\s*([A-Za-z_]\w*)/g)].map(([, name = '']) => name),
-  );
+  return namesIn(text, /\bsecrets\s*\.\s*([A-Za-z_]\w*)/g);
 }
 
-/** Of `github.`: what expressions.md lists. */
-const known: ReadonlySet<string> = new Set(
-  (
-    'actor base_ref event event_name head_ref job ref ref_name ref_type repository repository_id repository_owner ' +
-    'run_attempt run_id run_number sha workflow workspace'
-  ).split(' '),
-);
+/** The `vars` that the expressions of a text read. */
+export function varsIn(text: string): readonly string[] {
+  return namesIn(text, /\bvars\s*\.\s*([A-Za-z_][\w-]*)/g);
+}
 
-const constants: Readonly<Record<string, string>> = {
-  server_url: 'https://github.com',
-  api_url: 'https://api.github.com',
-  graphql_url: 'https://api.github.com/graphql',
-};
-
-/** Names in the expressions of a text (or in a bare condition) that are empty here, and the `vars` it reads. */
-export function strayNames(text: string): readonly { readonly name: string; readonly advice: string }[] {
+function namesIn(text: string, pattern: RegExp): readonly string[] {
   const parts = split(text);
   const expressions = parts.ok ? parts.value.flatMap((part) => ('expression' in part ? [part.expression] : [])) : [];
   return expressions.flatMap((expression) => {
     const bare = expression.replace(/'(?:[^']|'')*'/g, "''");
-    return [...bare.matchAll(/\b(github|runner|vars)\s*\.\s*([A-Za-z_][\w-]*)/g)].flatMap(
-      ([, context, property = '']) => {
-        const name = `${context}.${property}`;
-        if (context === 'vars') return [{ name, advice: '' }];
-        const isKnown =
-          context === 'github' ? known.has(property) : ['os', 'name', 'environment', 'temp'].includes(property);
-        if (isKnown) return [];
-        const constant = constants[property];
-        return [
-          {
-            name,
-            advice:
-              constant === undefined
-                ? property === 'token'
-                  ? "github.token is empty here: jobs get no token of GitHub's. Use a token of your own."
-                  : `${name} is empty here. Write the value itself, or do without it.`
-                : `${name} is empty here. Write ${constant}.`,
-          },
-        ];
-      },
-    );
+    return [...bare.matchAll(pattern)].map(([, name = '']) => name);
   });
+}
+
+export interface WrittenOut {
+  readonly text: string;
+  /** What was replaced; empty = nothing. */
+  readonly names: readonly string[];
+}
+
+/** The keys of `github` that are always the same on GitHub, and not known here, in an expression or a bare condition. */
+export function addressesInCondition(condition: string): WrittenOut {
+  const names = new Set<string>();
+  const text = condition.replace(
+    /'(?:[^']|'')*'|(?<![\w.-])github\.(server_url|api_url|graphql_url)(?![\w-])/g,
+    (found, name: keyof typeof githubAddresses | undefined) => {
+      if (name === undefined) return found;
+      names.add(name);
+      return `'${githubAddresses[name]}'`;
+    },
+  );
+  return { text, names: [...names] };
+}
+
+/** The same in a text with `${{ }}`. */
+export function addressesInText(text: string): WrittenOut {
+  const parts = split(text);
+  const names = new Set<string>();
+  const written = (parts.ok ? parts.value : [{ text }]).map((part) => {
+    if ('text' in part) return part.text;
+    const found = addressesInCondition(part.expression);
+    for (const name of found.names) names.add(name);
+    const alone = found.names.length > 0 ? /^\s*'([^']*)'\s*$/.exec(found.text)?.[1] : undefined;
+    return alone ?? `\${{${found.text}}}`;
+  });
+  return { text: written.join(''), names: [...names] };
 }

@@ -4,7 +4,7 @@ import { keysOf } from '../pipeline-schema.ts';
 import { Draft, keyOf, nothing, textOf, type Path } from './draft.ts';
 import { migrateJob } from './github-job.ts';
 import { createNeeds } from './github-needs.ts';
-import { forEachText, secretsIn, strayNames } from './github-texts.ts';
+import { addressesInCondition, addressesInText, forEachText, secretsIn, varsIn } from './github-texts.ts';
 import type { Workflow } from './github-workflow.ts';
 import type { Original } from './original.ts';
 import { keepOneStep } from './accept.ts';
@@ -110,23 +110,21 @@ function migrateEvents({ draft, root, lineOf }: Workflow): void {
   }
 }
 
-/** Expressions that the reader takes and that would be empty here, and scripts with what outsiders choose. */
+/** Expressions that read what GitHub keeps or knows, and a pipeline file has to say. */
 function writeTexts({ draft, root, lineOf }: Workflow): void {
   const vars = new Set<string>();
-  const warned = new Set<string>();
   const secrets = new Set<string>();
   forEachText(root, (text, path, holder) => {
     for (const name of secretsIn(text)) secrets.add(name);
     const isBare = path.at(-1) === 'if' && !text.includes('${{');
-    for (const { name, advice } of strayNames(isBare ? `\${{ ${text} }}` : text)) {
-      if (name.startsWith('vars.')) vars.add(name.slice('vars.'.length));
-      else if (!warned.has(`${path.join('.')} ${name}`)) {
-        warned.add(`${path.join('.')} ${name}`);
-        const remark = { line: lineOf(holder.node), key: path.join('.'), kind: 'todo', text: advice } as const;
-        if (isMap(holder.parent)) draft.before(holder.parent, holder.key, remark);
-        else draft.note(remark);
-      }
-    }
+    for (const name of varsIn(isBare ? `\${{ ${text} }}` : text)) vars.add(name);
+    const { text: changed, names } = isBare ? addressesInCondition(text) : addressesInText(text);
+    if (names.length === 0) return;
+    holder.node.value = changed;
+    const said = names.map((name) => `github.${name} was written out`).join(', ');
+    const remark = { line: lineOf(holder.node), key: path.join('.'), kind: 'changed', text: `${said}.` } as const;
+    if (isMap(holder.parent)) draft.before(holder.parent, holder.key, remark);
+    else draft.note(remark);
   });
   if (secrets.size > 0) remindOfSecrets(draft, root, [...secrets]);
   if (vars.size === 0 || root.has('vars')) return;
