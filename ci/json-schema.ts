@@ -1,7 +1,7 @@
 /** Writes what is generated from the pipeline schema: docs/pipeline.schema.json and the table in docs/pipeline-file.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { keyTable, pipelineJsonSchema } from '../src/core/pipeline-reference.ts';
+import { keyTable, pipelineJsonSchema } from '../src/core/pipeline/pipeline-reference.ts';
 
 const docs = join(import.meta.dirname, '..', 'docs');
 const page = join(docs, 'pipeline-file.md');

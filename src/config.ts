@@ -21,7 +21,7 @@ import {
 import type { ListenAddress } from './config/values.ts';
 import { nearestWord, type Problem } from './core/problem.ts';
 import { failed, success, type Result } from './core/result.ts';
-import { Secret } from './core/secret.ts';
+import { Secret } from './core/secrets/secret.ts';
 
 export { loadEgressConfig, type EgressConfig } from './config/egress.ts';
 

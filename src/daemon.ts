@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Config } from './config.ts';
 import { isAllowed } from './core/allow-list.ts';
 import type { Store } from './core/ports.ts';
-import { Secret } from './core/secret.ts';
+import { Secret } from './core/secrets/secret.ts';
 import { openGit } from './git/open-git.ts';
 import { createGithubForge, type GithubCredential } from './github/client.ts';
 import type { HttpServer } from './http/server.ts';

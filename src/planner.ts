@@ -5,14 +5,14 @@ import { error, type Outcome } from './core/outcome.ts';
 import type { Clock, ForgeTrouble, Git, GitTrouble, IntakePlan, People, Store } from './core/ports.ts';
 import { failed, success, type Result } from './core/result.ts';
 import { fullName, type Run } from './core/run.ts';
-import { judgeLine } from './core/supersede.ts';
+import { judgeLine } from './core/schedule/supersede.ts';
 import { planApproval, type ApprovalIntake } from './planner/approval.ts';
 import { planAsked, type AskedIntake } from './planner/asked.ts';
 import { readConfig, withSource, type FoundConfig } from './planner/config-source.ts';
 import { mergedForm } from './planner/merge.ts';
 import { readPipelines, type FoundPipeline } from './planner/pipelines.ts';
 import { timetableOf } from './planner/timetable.ts';
-import { asksForPaths, asksToSkip } from './core/trigger.ts';
+import { asksForPaths, asksToSkip } from './core/plan/trigger.ts';
 import { textAt } from './core/event.ts';
 import {
   planGone,

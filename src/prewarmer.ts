@@ -1,7 +1,7 @@
 /** The pre-warmer: reads what is unfinished and what was just received, and has prepared what the jobs to come will need. */
 import type { WorkerId } from './core/job.ts';
 import type { Clock, Preparations, Store } from './core/ports.ts';
-import { whatToPrepare } from './core/prewarm.ts';
+import { whatToPrepare } from './core/schedule/prewarm.ts';
 
 export interface PrewarmerParts {
   readonly store: Store;

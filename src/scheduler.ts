@@ -1,6 +1,6 @@
 /** The scheduler: reads everything unfinished, asks `decide()` what to do, writes it down; again until nothing is left to do. */
 import type { Clock, Store } from './core/ports.ts';
-import { decide } from './core/schedule.ts';
+import { decide } from './core/schedule/schedule.ts';
 
 export interface SchedulerParts {
   readonly store: Store;

@@ -1,9 +1,9 @@
 /** Secrets of repositories: sealed in the store, opened with the key file, given to jobs as far as they may have them. */
-import { judgeSecrets } from './core/secret-grants.ts';
+import { judgeSecrets } from './core/secrets/secret-grants.ts';
 import type { Store } from './core/ports.ts';
 import { failed, success } from './core/result.ts';
 import { fullName } from './core/run.ts';
-import type { JobSecrets, SecretTexts } from './core/secrets-port.ts';
+import type { JobSecrets, SecretTexts } from './core/secrets/secrets-port.ts';
 import { BrokenSeal, type Vault } from './vault/vault.ts';
 
 /** What a secret of a repository is bound to. The name of the repository is in lower case, that of the secret in upper. */

@@ -3,8 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createMasker } from './core/mask.ts';
-import { needlesOf } from './core/needles.ts';
+import { createMasker } from './core/secrets/mask.ts';
+import { needlesOf } from './core/secrets/needles.ts';
 import type {
   Clock,
   Forge,

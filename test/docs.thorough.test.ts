@@ -9,7 +9,7 @@ import { parse as parseYaml } from 'yaml';
 import { exits } from '../src/cli/exit.ts';
 import { parseConfig, type Environment } from '../src/config.ts';
 import { otherVariables, settingKeys, settings, type SettingKey } from '../src/config/settings.ts';
-import { parsePipeline } from '../src/core/pipeline-file.ts';
+import { parsePipeline } from '../src/core/pipeline/pipeline-file.ts';
 import { problemCodes } from '../src/core/problem.ts';
 import { cloneUrls } from '../src/git/clone-url.ts';
 import { createApp, type AppParts } from '../src/http/app.ts';

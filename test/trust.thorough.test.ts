@@ -8,7 +8,7 @@ import type { IntakeRequest } from '../src/core/intake.ts';
 import { layerAccess } from '../src/core/layer-access.ts';
 import { success } from '../src/core/result.ts';
 import type { EventName, TrustClass } from '../src/core/run.ts';
-import { judgeSecrets } from '../src/core/secret-grants.ts';
+import { judgeSecrets } from '../src/core/secrets/secret-grants.ts';
 import { rightsOf } from '../src/core/trust.ts';
 import { readPayload } from '../src/github/payload.ts';
 import { scheduleOnce } from '../src/scheduler.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { decide } from '../src/core/schedule.ts';
+import { decide } from '../src/core/schedule/schedule.ts';
 import { cancelledBy, error, type Outcome } from '../src/core/outcome.ts';
 import type { Store } from '../src/core/ports.ts';
 import { StoreUnavailable } from '../src/core/store-trouble.ts';

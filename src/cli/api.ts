@@ -8,7 +8,7 @@ import { loadClientConfig, loadConfig, type Config } from '../config.ts';
 import { isAllowed } from '../core/allow-list.ts';
 import { formatProblem } from '../core/problem.ts';
 import { failed, success, type Result } from '../core/result.ts';
-import { Secret } from '../core/secret.ts';
+import { Secret } from '../core/secrets/secret.ts';
 import { openConfiguredStore } from '../daemon.ts';
 import { createApp } from '../http/app.ts';
 import type { RunJson } from '../http/api-shapes.ts';

@@ -1,6 +1,6 @@
 /** `hearth lint [FILE…]`: everything that is wrong with pipeline files. */
 import { resolve } from 'node:path';
-import { duplicateName, sameName } from '../core/pipeline-names.ts';
+import { duplicateName, sameName } from '../core/pipeline/pipeline-names.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
 import { exits, type ExitCode } from './exit.ts';
 import { findPipelines, NOTHING_FOUND, readPipeline, topOf, type LocalPipeline } from './working-tree.ts';

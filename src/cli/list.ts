@@ -1,5 +1,5 @@
 /** `hearth list`: pipelines of the working tree and their jobs. */
-import type { Pipeline } from '../core/pipeline.ts';
+import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import { formatProblem } from '../core/problem.ts';
 import { exits, type ExitCode } from './exit.ts';
 import { findPipelines, NOTHING_FOUND } from './working-tree.ts';

@@ -5,9 +5,9 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { isErrno } from '../core/errno.ts';
 import { migrate as convert, type Migration, type Source } from '../core/migrate/migrate.ts';
 import type { Note } from '../core/migrate/note.ts';
-import { isPipelineFile, PIPELINE_FOLDERS } from '../core/pipeline-file.ts';
+import { isPipelineFile, PIPELINE_FOLDERS } from '../core/pipeline/pipeline-file.ts';
 import { formatProblem } from '../core/problem.ts';
-import { MAX_YAML_CHARACTERS } from '../core/yaml-tree.ts';
+import { MAX_YAML_CHARACTERS } from '../core/pipeline/yaml-tree.ts';
 import { Complaint, exits, type ExitCode, type VerbContext } from './exit.ts';
 import { topOf } from './working-tree.ts';
 

@@ -1,11 +1,11 @@
 /** `hearth preview`: what an event would run, level by level. Jobs of one level may run at the same time. */
-import { expandPipeline } from '../core/expand.ts';
-import { levelsOf } from '../core/graph.ts';
+import { expandPipeline } from '../core/plan/expand.ts';
+import { levelsOf } from '../core/plan/graph.ts';
 import { awaitedArtifacts } from '../core/needs.ts';
-import type { Pipeline } from '../core/pipeline.ts';
+import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
 import { success, type Result } from '../core/result.ts';
-import { judgeTrigger } from '../core/trigger.ts';
+import { judgeTrigger } from '../core/plan/trigger.ts';
 import { exits, type ExitCode } from './exit.ts';
 import { findPipelines, NOTHING_FOUND } from './working-tree.ts';
 

@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { defaultDataDirectory, loadEgressConfig, type EgressConfig } from '../config.ts';
 import { formatProblem } from '../core/problem.ts';
-import { selectJobs, type JobSelection } from '../core/graph.ts';
+import { selectJobs, type JobSelection } from '../core/plan/graph.ts';
 import type { Intake } from '../core/intake.ts';
 import { cancelledBy } from '../core/outcome.ts';
 import type { Forge, Git, JobLogs, JobSecrets, PlannedRun, RunWithJobs, Store } from '../core/ports.ts';

@@ -2,9 +2,9 @@
 import { loadClientConfig, loadConfig, type Config } from '../config.ts';
 import { isAllowed } from '../core/allow-list.ts';
 import { formatProblem } from '../core/problem.ts';
-import { MIN_SECRET_BYTES } from '../core/mask.ts';
-import type { SecretRecord } from '../core/secret-grants.ts';
-import { secretName } from '../core/secret-uses.ts';
+import { MIN_SECRET_BYTES } from '../core/secrets/mask.ts';
+import type { SecretRecord } from '../core/secrets/secret-grants.ts';
+import { secretName } from '../core/pipeline/secret-uses.ts';
 import type { TrustClass } from '../core/run.ts';
 import { openConfiguredStore } from '../daemon.ts';
 import { bindingOf } from '../secrets.ts';

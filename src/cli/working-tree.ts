@@ -2,8 +2,8 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { isErrno } from '../core/errno.ts';
-import { isPipelineFile, loadPipeline, PIPELINE_FOLDERS } from '../core/pipeline-file.ts';
-import type { Pipeline } from '../core/pipeline.ts';
+import { isPipelineFile, loadPipeline, PIPELINE_FOLDERS } from '../core/pipeline/pipeline-file.ts';
+import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import type { Problem } from '../core/problem.ts';
 import { failed, success, type Result } from '../core/result.ts';
 

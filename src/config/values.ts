@@ -1,7 +1,7 @@
 /** How single settings are written. Each takes what the environment or the file gives and says what to write instead. */
 import { z } from 'zod';
 import { parseEgressTarget } from '../core/egress.ts';
-import { Secret } from '../core/secret.ts';
+import { Secret } from '../core/secrets/secret.ts';
 import { parseSize } from '../core/size.ts';
 
 /** One text. YAML gives bare numbers and booleans as such; they mean what was typed. */

@@ -1,7 +1,7 @@
 /** What jobs leave behind: folders of their workspace that outlive it, for the jobs after them and for people. */
-import type { ArtifactSpec } from './artifact-schema.ts';
+import type { ArtifactSpec } from './pipeline/artifact-schema.ts';
 import type { JobId, RunId } from './job.ts';
-import type { Download, JobSpec } from './pipeline.ts';
+import type { Download, JobSpec } from './pipeline/pipeline.ts';
 import type { Run } from './run.ts';
 
 /** An artifact that was captured and lies whole on the disk. */

@@ -2,7 +2,7 @@
  * Names of dependency layers and volumes. What goes in is all that may change the content; what stays out (branch, run,
  * time, machine) must not. The text that is hashed is JSON of a fixed shape, so no two inputs can look alike.
  */
-import { normalPath } from './pipeline-paths.ts';
+import { normalPath } from './pipeline/pipeline-paths.ts';
 import type { TrustClass } from './run.ts';
 import { rightsOf } from './trust.ts';
 

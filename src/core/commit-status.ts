@@ -1,6 +1,6 @@
 import type { Job } from './job.ts';
 import { lets, type Outcome } from './outcome.ts';
-import { NO_PIPELINE } from './pipeline.ts';
+import { NO_PIPELINE } from './pipeline/pipeline.ts';
 import type { Run } from './run.ts';
 import { shown } from './shown.ts';
 

@@ -1,7 +1,7 @@
 /** The contexts of expressions, from what is known of a run and its jobs. docs/expressions.md lists them. */
-import type { GithubKey, NeedKey } from './context-keys.ts';
-import { strategyContext } from './expand.ts';
-import type { Value, Values } from './expression.ts';
+import type { GithubKey, NeedKey } from './expression/context-keys.ts';
+import { strategyContext } from './plan/expand.ts';
+import type { Value, Values } from './expression/expression.ts';
 import type { Job } from './job.ts';
 import { awaitedArtifacts } from './needs.ts';
 import type { Outcome } from './outcome.ts';

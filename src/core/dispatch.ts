@@ -1,5 +1,5 @@
 /** `on.workflow_dispatch`: the inputs a pipeline takes, and whether what somebody gave fits them. Pure. */
-import type { Value } from './expression.ts';
+import type { Value } from './expression/expression.ts';
 import { nearestWord } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 import { shown } from './shown.ts';

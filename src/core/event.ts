@@ -1,5 +1,5 @@
 /** The part of a webhook's payload that expressions see as `github.event`. All of its texts come from outside. */
-import type { Value } from './expression.ts';
+import type { Value } from './expression/expression.ts';
 
 interface Shape {
   readonly [key: string]: true | Shape | readonly [Shape];

@@ -1,6 +1,6 @@
 import type { CronEntry } from './cron.ts';
 import type { GivenInputs } from './dispatch.ts';
-import type { Value } from './expression.ts';
+import type { Value } from './expression/expression.ts';
 import type { RunId } from './job.ts';
 import type { EventName, RepoRef, TrustClass } from './run.ts';
 

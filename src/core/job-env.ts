@@ -1,10 +1,10 @@
 /** The environment that a step's process gets: the image's, then ours, then the pipeline's, then what steps added. */
 import { mayAssign, parseAssignments, parsePaths } from './command-files.ts';
 import type { Job } from './job.ts';
-import type { JobSpec } from './pipeline.ts';
+import type { JobSpec } from './pipeline/pipeline.ts';
 import { filesAt, fullName, type Run, type RunContext } from './run.ts';
-import type { SecretTexts } from './secrets-port.ts';
-import type { SecretUse } from './secret-uses.ts';
+import type { SecretTexts } from './secrets/secrets-port.ts';
+import type { SecretUse } from './pipeline/secret-uses.ts';
 
 const JOB_FILES = '/.hearth/job';
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -1,6 +1,6 @@
 import type { Evidence, Outcome } from './outcome.ts';
-import type { JobSpec } from './pipeline.ts';
-import type { PastAttempt } from './retry.ts';
+import type { JobSpec } from './pipeline/pipeline.ts';
+import type { PastAttempt } from './schedule/retry.ts';
 
 export type JobId = number;
 export type RunId = number;

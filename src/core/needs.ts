@@ -1,7 +1,7 @@
 /** What a job waits for of each job that it needs: its end, or artifacts that it publishes while it runs. Pure. */
 import type { Job } from './job.ts';
-import type { ArtifactNeed } from './pipeline.ts';
-import { listOf } from './schema-values.ts';
+import type { ArtifactNeed } from './pipeline/pipeline.ts';
+import { listOf } from './pipeline/schema-values.ts';
 
 /** As the file says it. */
 type NeedInput =

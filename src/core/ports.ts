@@ -7,7 +7,7 @@ import type { JobId, RunId } from './job.ts';
 import type { Result } from './result.ts';
 import type { RepoRef, Run } from './run.ts';
 import type { Claim, OutgoingStatus, Finish } from './store-port.ts';
-import type { Wish } from './prewarm.ts';
+import type { Wish } from './schedule/prewarm.ts';
 
 /** Wall clock and monotonic clock. Durations and deadlines use `monotonicMs`; `now` is for records and for display. */
 export interface Clock {
@@ -110,7 +110,7 @@ export type {
   StoreCounts,
   Finish,
 } from './store-port.ts';
-export type { JobSecrets, SecretTexts } from './secrets-port.ts';
+export type { JobSecrets, SecretTexts } from './secrets/secrets-port.ts';
 export { FileTooLarge, type FetchRequest, type Git, type GitTrouble, type TreeFile } from './git-port.ts';
 
 /** Artifacts on disk. */

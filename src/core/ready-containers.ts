@@ -1,7 +1,7 @@
 /** `container` and `services` of a job with their expressions filled in, when the job starts. */
 import { healthOptions, imageName, type ContainerSpec, type ReadyService } from './containers.ts';
 import { jobValues } from './contexts.ts';
-import { ExpressionFailure, renderTemplate } from './expression.ts';
+import { ExpressionFailure, renderTemplate } from './expression/expression.ts';
 import type { Claim } from './ports.ts';
 import { shown } from './shown.ts';
 import { splitWords } from './words.ts';

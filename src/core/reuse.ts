@@ -6,12 +6,12 @@
 import type { ArtifactOf } from './artifact.ts';
 import type { Sha256 } from './cache-key.ts';
 import { jobValues } from './contexts.ts';
-import type { Value } from './expression.ts';
-import { conditionOf, split } from './expression-syntax.ts';
+import type { Value } from './expression/expression.ts';
+import { conditionOf, split } from './expression/expression-syntax.ts';
 import type { TreeFile } from './git-port.ts';
 import type { Outcome } from './outcome.ts';
 import { matchesPattern } from './pattern.ts';
-import type { JobSpec } from './pipeline.ts';
+import type { JobSpec } from './pipeline/pipeline.ts';
 import type { Claim } from './ports.ts';
 import { failed, success, type Result } from './result.ts';
 import type { Reusable, Reuse } from './reusable.ts';

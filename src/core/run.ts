@@ -1,7 +1,7 @@
-import type { Value } from './expression.ts';
+import type { Value } from './expression/expression.ts';
 import type { Job, RunId } from './job.ts';
 import { lets, succeeded, type Outcome } from './outcome.ts';
-import type { CacheSpec, Concurrency, Sidecar } from './pipeline.ts';
+import type { CacheSpec, Concurrency, Sidecar } from './pipeline/pipeline.ts';
 
 /**
  * Trust class of a run, decided by the server from signed fields only.

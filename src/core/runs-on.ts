@@ -1,5 +1,5 @@
 /** Which workers a job may go to: `runs-on` asks for labels, `platforms` for a kind of processor. Pure. */
-import type { JobSpec } from './pipeline.ts';
+import type { JobSpec } from './pipeline/pipeline.ts';
 
 /** What is known of a worker for this. */
 export interface Offer {

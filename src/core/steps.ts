@@ -1,6 +1,6 @@
 /** What happens with the next step of a job, given how the earlier ones went. Pure, so that a re-attach finds the same. */
 import { parseAssignments } from './command-files.ts';
-import type { JobKey, RunnerKey, StepKey } from './context-keys.ts';
+import type { JobKey, RunnerKey, StepKey } from './expression/context-keys.ts';
 import type { ServiceContext } from './containers.ts';
 import { jobValues } from './contexts.ts';
 import {
@@ -11,11 +11,11 @@ import {
   yesOrNoOf,
   type Value,
   type Values,
-} from './expression.ts';
+} from './expression/expression.ts';
 import { jobEnv, stepEnv } from './job-env.ts';
-import type { StepSpec } from './pipeline.ts';
+import type { StepSpec } from './pipeline/pipeline.ts';
 import type { Claim } from './ports.ts';
-import type { SecretTexts } from './secrets-port.ts';
+import type { SecretTexts } from './secrets/secrets-port.ts';
 
 /** A step that is over or was left out. */
 export interface PastStep {

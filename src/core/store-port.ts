@@ -3,18 +3,18 @@ import type { ApprovalVerdict, ApprovalWish } from './approval.ts';
 import type { ArtifactOf, KeptArtifact, Publication } from './artifact.ts';
 import type { TestReport } from './junit.ts';
 import type { CommitStatus } from './commit-status.ts';
-import type { Value } from './expression.ts';
+import type { Value } from './expression/expression.ts';
 import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
 import type { Reusable, Reuse } from './reusable.ts';
-import type { PastRun } from './prewarm.ts';
+import type { PastRun } from './schedule/prewarm.ts';
 import type { RerunRequest, RerunVerdict } from './rerun.ts';
 import type { Capacity } from './resources.ts';
 import type { Approval, ConfigSource, RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
-import type { Decision, Snapshot } from './schedule.ts';
-import type { SecretRecord, StoredSecret } from './secret-grants.ts';
-import type { Concurrency, JobSpec } from './pipeline.ts';
+import type { Decision, Snapshot } from './schedule/schedule.ts';
+import type { SecretRecord, StoredSecret } from './secrets/secret-grants.ts';
+import type { Concurrency, JobSpec } from './pipeline/pipeline.ts';
 import type { DueTime, Timetable } from './timetable.ts';
 
 /**

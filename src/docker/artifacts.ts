@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs';
 import { lstat, mkdir } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { artifactKey, isKept, missingDownload, type ArtifactOf, type KeptArtifact } from '../core/artifact.ts';
-import type { ArtifactSpec } from '../core/artifact-schema.ts';
+import type { ArtifactSpec } from '../core/pipeline/artifact-schema.ts';
 import { addReports, parseJunit, type TestReport } from '../core/junit.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim } from '../core/ports.ts';

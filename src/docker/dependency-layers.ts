@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Job } from '../core/job.ts';
 import { layerAccess, PRIVATE } from '../core/layer-access.ts';
 import { error, type Outcome } from '../core/outcome.ts';
-import type { StepSpec } from '../core/pipeline.ts';
+import type { StepSpec } from '../core/pipeline/pipeline.ts';
 import type { Claim, Clock, ExecutionSignals } from '../core/ports.ts';
 import { rightsOf } from '../core/trust.ts';
 import { Ended } from './ended.ts';

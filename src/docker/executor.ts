@@ -14,7 +14,7 @@ import type {
   JobLogWriter,
   Store,
 } from '../core/ports.ts';
-import type { JobSecrets } from '../core/secrets-port.ts';
+import type { JobSecrets } from '../core/secrets/secrets-port.ts';
 import type { Egress } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { dropPrivateLayers, sweepPrivateLayers, type DependencyLayerParts } from './dependency-layers.ts';

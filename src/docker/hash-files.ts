@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { isErrno } from '../core/errno.ts';
-import { ExpressionFailure } from '../core/expression.ts';
+import { ExpressionFailure } from '../core/expression/expression.ts';
 import { matchesAny } from '../core/pattern.ts';
 import { below } from './plain-files.ts';
 

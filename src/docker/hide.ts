@@ -1,7 +1,7 @@
 /** What a job tells the outside, with its secrets masked as in its log. */
-import { ExpressionFailure } from '../core/expression.ts';
+import { ExpressionFailure } from '../core/expression/expression.ts';
 import type { TestReport } from '../core/junit.ts';
-import { maskText } from '../core/mask.ts';
+import { maskText } from '../core/secrets/mask.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Finish } from '../core/ports.ts';
 import type { JobSteps } from './job-steps.ts';

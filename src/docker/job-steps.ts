@@ -6,7 +6,7 @@ import type { Publication } from '../core/artifact.ts';
 import { secretFiles } from '../core/job-env.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { shellCommand } from '../core/shell.ts';
-import type { StepSpec } from '../core/pipeline.ts';
+import type { StepSpec } from '../core/pipeline/pipeline.ts';
 import {
   NO_FILES,
   decideStep,

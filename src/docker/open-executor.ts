@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Executor, Git, JobLogs, Random, Store } from '../core/ports.ts';
-import type { JobSecrets } from '../core/secrets-port.ts';
+import type { JobSecrets } from '../core/secrets/secrets-port.ts';
 import { openEgress, type Egress, type EgressWish } from './egress.ts';
 import { dockerEngine, type Engine } from './engine.ts';
 import { isInstallFailure } from './dependency-layers.ts';

@@ -1,9 +1,9 @@
 /** From a placed attempt to its end: steps one after the other, what is kept of the workspace, log and evidence. */
 import { join } from 'node:path';
-import { ExpressionFailure } from '../core/expression.ts';
+import { ExpressionFailure } from '../core/expression/expression.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter } from '../core/ports.ts';
-import type { JobSecrets } from '../core/secrets-port.ts';
+import type { JobSecrets } from '../core/secrets/secrets-port.ts';
 import { judgeEnd } from '../core/reuse.ts';
 import { keepArtifacts } from './artifacts.ts';
 import type { DependencyLayerParts } from './dependency-layers.ts';

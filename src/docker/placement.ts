@@ -3,7 +3,7 @@ import { error, type Outcome } from '../core/outcome.ts';
 import type { Job } from '../core/job.ts';
 import type { BegunForReuse } from '../core/reuse.ts';
 import type { Claim, ExecutionSignals, JobLogWriter } from '../core/ports.ts';
-import type { JobSecrets, SecretTexts } from '../core/secrets-port.ts';
+import type { JobSecrets, SecretTexts } from '../core/secrets/secrets-port.ts';
 import { oomKills } from './cgroup.ts';
 import { holdLayers, type DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';

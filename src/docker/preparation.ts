@@ -1,8 +1,8 @@
 /** From a claim to what its slot and workspace are made of: checkout, image, dependency layers, volumes. */
 import { createHash } from 'node:crypto';
-import { ExpressionFailure } from '../core/expression.ts';
+import { ExpressionFailure } from '../core/expression/expression.ts';
 import { readyContainer } from '../core/ready-containers.ts';
-import type { CacheSpec } from '../core/pipeline.ts';
+import type { CacheSpec } from '../core/pipeline/pipeline.ts';
 import { layerKey, volumeName } from '../core/cache-key.ts';
 import { error } from '../core/outcome.ts';
 import type { Claim, Git } from '../core/ports.ts';

@@ -3,7 +3,7 @@
  * holds it holds only while it works on it; what it leaves are layers and idle slots like any others.
  */
 import type { Claim, Preparations } from '../core/ports.ts';
-import type { Wish } from '../core/prewarm.ts';
+import type { Wish } from '../core/schedule/prewarm.ts';
 import { rightsOf } from '../core/trust.ts';
 import { buildAhead, type DependencyLayerParts } from './dependency-layers.ts';
 import { filesOf, resolveSlot, type PreparationParts, type Prepared } from './preparation.ts';

@@ -5,7 +5,7 @@
 import type { KeptArtifact, Publication } from '../core/artifact.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Claim } from '../core/ports.ts';
-import type { StepSpec } from '../core/pipeline.ts';
+import type { StepSpec } from '../core/pipeline/pipeline.ts';
 import { captureOne, type ArtifactParts } from './artifacts.ts';
 import type { Engine } from './engine.ts';
 import { whileFrozen } from './freeze.ts';

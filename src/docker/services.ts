@@ -4,7 +4,7 @@
  */
 import type { ReadyService, ServiceContext } from '../core/containers.ts';
 import type { Subnet } from '../core/egress.ts';
-import { ExpressionFailure } from '../core/expression.ts';
+import { ExpressionFailure } from '../core/expression/expression.ts';
 import { error } from '../core/outcome.ts';
 import type { Claim, ExecutionSignals } from '../core/ports.ts';
 import { readyServices } from '../core/ready-containers.ts';

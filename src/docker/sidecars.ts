@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { failed, success, type Result } from '../core/result.ts';
 import type { Git } from '../core/ports.ts';
-import type { SidecarSource } from '../core/pipeline.ts';
+import type { SidecarSource } from '../core/pipeline/pipeline.ts';
 import type { RepoRef, TrustClass } from '../core/run.ts';
 import type { CommandResult, Engine, ImageInfo } from './engine.ts';
 import type { HeldLayer } from './layers.ts';

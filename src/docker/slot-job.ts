@@ -1,5 +1,5 @@
 /** One job in one slot: its steps in order, the limits on waiting, and the proof at the end that nothing is left. */
-import type { StepSpec } from '../core/pipeline.ts';
+import type { StepSpec } from '../core/pipeline/pipeline.ts';
 import {
   hasRequest,
   readCommandFile,

@@ -2,7 +2,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '../core/ports.ts';
-import { slotsToStart, type SlotCounts, type WantedSlots } from '../core/warm-slots.ts';
+import { slotsToStart, type SlotCounts, type WantedSlots } from '../core/schedule/warm-slots.ts';
 import { jobNumbers } from './slot-files.ts';
 import { removeSlot, removeSlotFolder } from './slot-removal.ts';
 import { readRecord, reattachSlot, startSlot, type Slot, type SlotParts, type SlotSpec } from './slot.ts';

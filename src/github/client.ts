@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { Clock, Forge, ForgeTrouble, OutgoingStatus, People, Permission } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { fullName, type RepoRef } from '../core/run.ts';
-import type { Secret } from '../core/secret.ts';
+import type { Secret } from '../core/secrets/secret.ts';
 import { troubleOf } from './forge-trouble.ts';
 
 export type GithubCredential =

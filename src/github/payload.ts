@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { approvalIn } from '../core/approval.ts';
 import { eventContext } from '../core/event.ts';
 import type { IntakeRequest, Target } from '../core/intake.ts';
-import { headTypes, otherTypes } from '../core/pull-request-types.ts';
+import { headTypes, otherTypes } from '../core/pipeline/pull-request-types.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { trustOf, type RepoRef, type TrustClass } from '../core/run.ts';
 

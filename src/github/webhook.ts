@@ -8,7 +8,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Webhooks } from '@octokit/webhooks';
 import { isAllowed } from '../core/allow-list.ts';
 import type { Delivery, DeliveryVerdict, IntakeRequest } from '../core/intake.ts';
-import type { Secret } from '../core/secret.ts';
+import type { Secret } from '../core/secrets/secret.ts';
 import { fullName } from '../core/run.ts';
 import { readJson } from './json.ts';
 import { readPayload } from './payload.ts';

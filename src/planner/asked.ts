@@ -1,9 +1,9 @@
 /** What somebody, or the clock, asks for: the ref becomes a commit, then its pipelines become runs of their own. */
 import { judgeInputs, type GivenInputs, type InputValues } from '../core/dispatch.ts';
-import type { Value } from '../core/expression.ts';
+import type { Value } from '../core/expression/expression.ts';
 import type { Asked, Intake } from '../core/intake.ts';
 import { error, type Outcome } from '../core/outcome.ts';
-import type { Pipeline } from '../core/pipeline.ts';
+import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import type { Git, GitTrouble, IntakePlan, PlannedRun } from '../core/ports.ts';
 import { nearestWord, type Problem } from '../core/problem.ts';
 import { failed, success, type Result } from '../core/result.ts';

@@ -1,6 +1,6 @@
 /** Which commit's files say what runs for an event: its own, but for a fork that of the base branch. */
-import { isPipelineFile, PIPELINE_FOLDERS } from '../core/pipeline-file.ts';
-import { NO_PIPELINE, type Sidecar } from '../core/pipeline.ts';
+import { isPipelineFile, PIPELINE_FOLDERS } from '../core/pipeline/pipeline-file.ts';
+import { NO_PIPELINE, type Sidecar } from '../core/pipeline/pipeline.ts';
 import type { Git, GitTrouble, IntakePlan } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { trustOf, type ConfigSource } from '../core/run.ts';

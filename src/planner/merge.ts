@@ -1,7 +1,7 @@
 /** Of a pull request the commit that it would become, where a pipeline asks for it. */
 import type { Git, GitTrouble } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
-import { judgeTrigger } from '../core/trigger.ts';
+import { judgeTrigger } from '../core/plan/trigger.ts';
 import type { FoundPipeline } from './pipelines.ts';
 import { wantsMerge, type HeadIntake, type Merged } from './plan.ts';
 

@@ -1,8 +1,8 @@
 /** The pipeline files of a commit. */
-import type { ReadIncluded } from '../core/include.ts';
-import { isPipelineFile, loadPipeline, PIPELINE_FOLDERS, pipelineNameOf } from '../core/pipeline-file.ts';
-import { duplicateName, sameName } from '../core/pipeline-names.ts';
-import { NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
+import type { ReadIncluded } from '../core/pipeline/include.ts';
+import { isPipelineFile, loadPipeline, PIPELINE_FOLDERS, pipelineNameOf } from '../core/pipeline/pipeline-file.ts';
+import { duplicateName, sameName } from '../core/pipeline/pipeline-names.ts';
+import { NO_PIPELINE, type Pipeline } from '../core/pipeline/pipeline.ts';
 import { FileTooLarge, type Git } from '../core/ports.ts';
 import type { Problem } from '../core/problem.ts';
 import { failed, success, type Result } from '../core/result.ts';

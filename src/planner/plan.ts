@@ -1,17 +1,17 @@
 /** From what is known about an intake to the runs it asks for. Pure. */
 import { planValues } from '../core/contexts.ts';
-import { expandPipeline, runHeading } from '../core/expand.ts';
+import { expandPipeline, runHeading } from '../core/plan/expand.ts';
 import type { Intake } from '../core/intake.ts';
 import { error, supersededBy, type Outcome } from '../core/outcome.ts';
-import { DEFAULT_IMAGE } from '../core/pipeline-file.ts';
-import { DEFAULT_SHM_BYTES, NO_PIPELINE, type Pipeline } from '../core/pipeline.ts';
+import { DEFAULT_IMAGE } from '../core/pipeline/pipeline-file.ts';
+import { DEFAULT_SHM_BYTES, NO_PIPELINE, type Pipeline } from '../core/pipeline/pipeline.ts';
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
-import { leavesHead, typeOfEvent } from '../core/pull-request-types.ts';
+import { leavesHead, typeOfEvent } from '../core/pipeline/pull-request-types.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { lineOf, type Run, type RunContext } from '../core/run.ts';
 import { shown } from '../core/shown.ts';
-import { judgeTrigger } from '../core/trigger.ts';
+import { judgeTrigger } from '../core/plan/trigger.ts';
 import type { FoundPipeline } from './pipelines.ts';
 
 export type HeadIntake = Intake & { readonly kind: 'head' };

@@ -1,7 +1,7 @@
 /** Approval of a fork's commit: its waiting runs go from T4 to T3, in one transaction and each as compare-and-set. */
 import { sql, type SqlBool } from 'kysely';
 import { judgeApproval, nothingWaits, refused, type ApprovalVerdict, type ApprovalWish } from '../core/approval.ts';
-import { concurrencyKey } from '../core/concurrency.ts';
+import { concurrencyKey } from '../core/schedule/concurrency.ts';
 import type { Intake } from '../core/intake.ts';
 import type { RunId } from '../core/job.ts';
 import type { Approval, Run } from '../core/run.ts';

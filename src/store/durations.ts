@@ -1,5 +1,5 @@
 /** What jobs took when they succeeded, for the order in which the next ones start. */
-import { median, remember, type RecordedDuration } from '../core/critical-path.ts';
+import { median, remember, type RecordedDuration } from '../core/schedule/critical-path.ts';
 import type { Db, JobRow } from './schema.ts';
 
 /** Of a pipeline; a run has at most 1000 jobs. Names that nobody uses any more make room for new ones. */

@@ -5,7 +5,7 @@ import type { JobId, WorkerId } from '../core/job.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Claim, Finish } from '../core/ports.ts';
 import { unreachable } from '../core/result.ts';
-import type { Decision } from '../core/schedule.ts';
+import type { Decision } from '../core/schedule/schedule.ts';
 import { rightsOf } from '../core/trust.ts';
 import { recordDuration } from './durations.ts';
 import { endAttempt, endJob, endRun, moveJob } from './moves.ts';

@@ -3,7 +3,7 @@ import type { Updateable } from 'kysely';
 import { mayMove, type JobState } from '../core/job.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Finish } from '../core/ports.ts';
-import { mayRetry } from '../core/retry.ts';
+import { mayRetry } from '../core/schedule/retry.ts';
 import { endColumns, jobOf } from './rows.ts';
 import { settleRun } from './settle.ts';
 import type { Db, JobRow, JobTable, RunRow } from './schema.ts';

@@ -1,6 +1,6 @@
 /** From a planned intake to runs, jobs and desired statuses. */
 import { sql, type Insertable, type SqlBool } from 'kysely';
-import { concurrencyKey, judgeMember, type Member } from '../core/concurrency.ts';
+import { concurrencyKey, judgeMember, type Member } from '../core/schedule/concurrency.ts';
 import type { Intake } from '../core/intake.ts';
 import type { RunId } from '../core/job.ts';
 import type { IntakePlan, PlannedRun } from '../core/ports.ts';

@@ -1,10 +1,10 @@
 /** What the loops, the pages and `/health` read. Nothing here grows with the number of finished runs. */
 import { sql, type SqlBool } from 'kysely';
-import type { RecordedDuration } from '../core/critical-path.ts';
+import type { RecordedDuration } from '../core/schedule/critical-path.ts';
 import type { Job } from '../core/job.ts';
 import type { RunFilter, RunPage, RunWithJobs, StoreCounts } from '../core/ports.ts';
-import type { PastRun } from '../core/prewarm.ts';
-import type { Snapshot } from '../core/schedule.ts';
+import type { PastRun } from '../core/schedule/prewarm.ts';
+import type { Snapshot } from '../core/schedule/schedule.ts';
 import { durationsOf } from './durations.ts';
 import { isUnsent } from './outbox.ts';
 import { contextOf, dateOf, jobOf, runOf, workerOf } from './rows.ts';

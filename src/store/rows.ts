@@ -2,10 +2,10 @@
 import type { Intake, IntakeRequest } from '../core/intake.ts';
 import type { Job, JobOrigin } from '../core/job.ts';
 import type { Evidence, Outcome } from '../core/outcome.ts';
-import type { Concurrency, JobSpec } from '../core/pipeline.ts';
+import type { Concurrency, JobSpec } from '../core/pipeline/pipeline.ts';
 import type { OutgoingStatus, StoreCounts } from '../core/ports.ts';
 import type { Capacity } from '../core/resources.ts';
-import type { PastAttempt } from '../core/retry.ts';
+import type { PastAttempt } from '../core/schedule/retry.ts';
 import type { ConfigSource, Run, RunContext } from '../core/run.ts';
 import type { IntakeRow, JobRow, RunRow, StatusRow, WorkerRow } from './schema.ts';
 

@@ -1,5 +1,5 @@
 /** Secrets of repositories. What is in the column `sealed` says nothing without the key file. */
-import type { SecretRecord, StoredSecret } from '../core/secret-grants.ts';
+import type { SecretRecord, StoredSecret } from '../core/secrets/secret-grants.ts';
 import type { TrustClass } from '../core/run.ts';
 import type { Db } from './schema.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { whenOf } from '../../src/core/action-step.ts';
-import { expectedFolder, topOf } from '../../src/core/artifact-top.ts';
-import { parsePipeline } from '../../src/core/pipeline-file.ts';
+import { whenOf } from '../../src/core/actions/action-step.ts';
+import { expectedFolder, topOf } from '../../src/core/actions/artifact-top.ts';
+import { parsePipeline } from '../../src/core/pipeline/pipeline-file.ts';
 
 describe('expectedFolder', () => {
   it.each([

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { concurrencyKey, heldBack, judgeMember, type Member } from '../../src/core/concurrency.ts';
+import { concurrencyKey, heldBack, judgeMember, type Member } from '../../src/core/schedule/concurrency.ts';
 import type { Job } from '../../src/core/job.ts';
 import type { Run } from '../../src/core/run.ts';
-import { decide } from '../../src/core/schedule.ts';
+import { decide } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const member = (order: number, changes: Partial<Member> = {}): Member => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { expectedDurations, median, remainingPaths, remember } from '../../src/core/critical-path.ts';
+import { expectedDurations, median, remainingPaths, remember } from '../../src/core/schedule/critical-path.ts';
 import { makeJob } from '../support/make.ts';
 
 const now = new Date(100_000);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readsOf } from '../../src/core/expression-reads.ts';
-import { everything, parse } from '../../src/core/expression-syntax.ts';
+import { readsOf } from '../../src/core/expression/expression-reads.ts';
+import { everything, parse } from '../../src/core/expression/expression-syntax.ts';
 
 /** Each read as `context/name@offset/…`. */
 function read(expression: string): readonly string[] {

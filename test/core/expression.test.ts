@@ -5,7 +5,7 @@ import {
   contextsUsed,
   usesStatus,
   type Scope,
-} from '../../src/core/expression-syntax.ts';
+} from '../../src/core/expression/expression-syntax.ts';
 import {
   evaluateCondition,
   evaluateTemplate,
@@ -13,7 +13,7 @@ import {
   isTruthy,
   renderTemplate,
   type Values,
-} from '../../src/core/expression.ts';
+} from '../../src/core/expression/expression.ts';
 
 const scope: Scope = { contexts: ['github', 'matrix', 'needs'], status: true, hashFiles: true };
 const values: Values = {

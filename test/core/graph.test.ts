@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkGraph, levelsOf, selectJobs, waitsForOf, type JobSelection } from '../../src/core/graph.ts';
-import type { Pipeline } from '../../src/core/pipeline.ts';
-import { expandPipeline } from '../../src/core/expand.ts';
+import { checkGraph, levelsOf, selectJobs, waitsForOf, type JobSelection } from '../../src/core/plan/graph.ts';
+import type { Pipeline } from '../../src/core/pipeline/pipeline.ts';
+import { expandPipeline } from '../../src/core/plan/expand.ts';
 import { makeTemplate } from '../support/make.ts';
 
 const job = (name: string, needs?: readonly string[], phase?: string) => ({ name, needs, phase });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadPipeline, parsePipeline } from '../../src/core/pipeline-file.ts';
+import { loadPipeline, parsePipeline } from '../../src/core/pipeline/pipeline-file.ts';
 import { formatProblem } from '../../src/core/problem.ts';
 import { failed, success } from '../../src/core/result.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../src/core/job.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
-import { decide } from '../../src/core/schedule.ts';
+import { decide } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const green: Outcome = { result: 'success', reason: 'exit', message: 'ok' };

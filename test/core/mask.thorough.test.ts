@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createMasker } from '../../src/core/mask.ts';
-import { needlesOf } from '../../src/core/needles.ts';
+import { createMasker } from '../../src/core/secrets/mask.ts';
+import { needlesOf } from '../../src/core/secrets/needles.ts';
 
 const CASES = 20_000;
 

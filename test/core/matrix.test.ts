@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { combinationNames, combinationsOf, countProduct, type Axes, type Matrix } from '../../src/core/matrix.ts';
+import { combinationNames, combinationsOf, countProduct, type Axes, type Matrix } from '../../src/core/plan/matrix.ts';
 
 function matrix(axes: Matrix['axes'], more: Partial<Matrix> = {}): Matrix {
   return { axes, include: [], exclude: [], ...more };

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { needsContext } from '../../src/core/contexts.ts';
 import { judgeInputs } from '../../src/core/dispatch.ts';
-import { expandPipeline } from '../../src/core/expand.ts';
-import type { Value } from '../../src/core/expression.ts';
+import { expandPipeline } from '../../src/core/plan/expand.ts';
+import type { Value } from '../../src/core/expression/expression.ts';
 import type { Job } from '../../src/core/job.ts';
-import { parsePipeline } from '../../src/core/pipeline-file.ts';
-import type { ExpandedJob, Pipeline } from '../../src/core/pipeline.ts';
+import { parsePipeline } from '../../src/core/pipeline/pipeline-file.ts';
+import type { ExpandedJob, Pipeline } from '../../src/core/pipeline/pipeline.ts';
 import { decideStep, jobOutputs, NO_FILES, type PastStep, type StepsOf } from '../../src/core/steps.ts';
 import { makeContext, makeJob, makeRun, makeStep } from '../support/make.ts';
 

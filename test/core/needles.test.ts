@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { needlesOf } from '../../src/core/needles.ts';
+import { needlesOf } from '../../src/core/secrets/needles.ts';
 
 const textsOf = (secret: string): readonly string[] => needlesOf(secret).map((bytes) => Buffer.from(bytes).toString());
 const KEY =

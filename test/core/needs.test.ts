@@ -3,9 +3,9 @@ import { needsContext } from '../../src/core/contexts.ts';
 import type { Job } from '../../src/core/job.ts';
 import { needsOf } from '../../src/core/needs.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
-import type { JobSpec } from '../../src/core/pipeline.ts';
+import type { JobSpec } from '../../src/core/pipeline/pipeline.ts';
 import { runOutcome } from '../../src/core/run.ts';
-import { decide } from '../../src/core/schedule.ts';
+import { decide } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const now = new Date(1_000_000);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { RecordedDuration } from '../../src/core/critical-path.ts';
+import type { RecordedDuration } from '../../src/core/schedule/critical-path.ts';
 import type { Job } from '../../src/core/job.ts';
-import { PATIENCE_MS } from '../../src/core/order.ts';
+import { PATIENCE_MS } from '../../src/core/schedule/order.ts';
 import type { Capacity, Resources } from '../../src/core/resources.ts';
-import { decide, type Snapshot } from '../../src/core/schedule.ts';
+import { decide, type Snapshot } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const now = new Date(1_000_000);

@@ -1,10 +1,10 @@
 /** Random runs of several repositories on random workers: who starts when, and what that is worth. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectedDurations, remainingPaths, type RecordedDuration } from '../../src/core/critical-path.ts';
+import { expectedDurations, remainingPaths, type RecordedDuration } from '../../src/core/schedule/critical-path.ts';
 import type { Job } from '../../src/core/job.ts';
 import { amountsOf, fits, minus, plus, NOTHING, type Resources } from '../../src/core/resources.ts';
-import { decide, type Decision, type Snapshot } from '../../src/core/schedule.ts';
+import { decide, type Decision, type Snapshot } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 import { lowerBound, seeded, simulate, type SimulatedJob } from '../support/simulate.ts';
 

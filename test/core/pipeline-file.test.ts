@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isPipelineFile, parsePipeline, pipelineNameOf } from '../../src/core/pipeline-file.ts';
+import { isPipelineFile, parsePipeline, pipelineNameOf } from '../../src/core/pipeline/pipeline-file.ts';
 import { parseSize } from '../../src/core/size.ts';
 
 const messagesOf = (text: string, file = '.hearth/ci.yml'): readonly string[] => {

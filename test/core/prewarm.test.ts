@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Intake } from '../../src/core/intake.ts';
 import type { Job } from '../../src/core/job.ts';
-import type { CacheSpec } from '../../src/core/pipeline.ts';
-import { whatToPrepare, type Outlook, type PastRun } from '../../src/core/prewarm.ts';
-import type { UnfinishedRun } from '../../src/core/schedule.ts';
+import type { CacheSpec } from '../../src/core/pipeline/pipeline.ts';
+import { whatToPrepare, type Outlook, type PastRun } from '../../src/core/schedule/prewarm.ts';
+import type { UnfinishedRun } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const now = new Date(100_000);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ServiceSpec } from '../../src/core/containers.ts';
-import { ExpressionFailure } from '../../src/core/expression.ts';
-import type { JobSpec } from '../../src/core/pipeline.ts';
+import { ExpressionFailure } from '../../src/core/expression/expression.ts';
+import type { JobSpec } from '../../src/core/pipeline/pipeline.ts';
 import { readyContainer, readyServices } from '../../src/core/ready-containers.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 

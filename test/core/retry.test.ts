@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cancelledBy, error, type ErrorReason, type Outcome } from '../../src/core/outcome.ts';
-import { mayRetry, type PastAttempt, type Retry } from '../../src/core/retry.ts';
+import { mayRetry, type PastAttempt, type Retry } from '../../src/core/schedule/retry.ts';
 
 const exit = (exitCode: number): Outcome => ({ result: 'failure', reason: 'exit', message: 'x', exitCode });
 const timeout: Outcome = { result: 'failure', reason: 'timeout', message: 'x' };

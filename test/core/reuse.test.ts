@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { JobSpec } from '../../src/core/pipeline.ts';
+import type { JobSpec } from '../../src/core/pipeline/pipeline.ts';
 import type { Claim } from '../../src/core/ports.ts';
 import {
   AUDIT_ONE_IN,

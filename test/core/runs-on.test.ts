@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../src/core/job.ts';
-import type { JobSpec } from '../../src/core/pipeline.ts';
+import type { JobSpec } from '../../src/core/pipeline/pipeline.ts';
 import { labelsOf, platformOf } from '../../src/core/runs-on.ts';
-import { decide, type Snapshot } from '../../src/core/schedule.ts';
+import { decide, type Snapshot } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const now = new Date(1_000_000);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../src/core/job.ts';
 import { error, type Outcome } from '../../src/core/outcome.ts';
-import type { JobGroup, JobSpec } from '../../src/core/pipeline.ts';
+import type { JobGroup, JobSpec } from '../../src/core/pipeline/pipeline.ts';
 import type { Run } from '../../src/core/run.ts';
-import { decide, type Snapshot } from '../../src/core/schedule.ts';
+import { decide, type Snapshot } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 
 const now = new Date(1_000_000);

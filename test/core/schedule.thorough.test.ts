@@ -1,10 +1,10 @@
 /** Random pipelines on random workers, driven by decide() alone: what must hold in every history. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { waitsForOf } from '../../src/core/graph.ts';
+import { waitsForOf } from '../../src/core/plan/graph.ts';
 import { mayMove, type Job } from '../../src/core/job.ts';
 import { cancelledBy, lets, type Outcome } from '../../src/core/outcome.ts';
-import { decide, type Decision, type Snapshot } from '../../src/core/schedule.ts';
+import { decide, type Decision, type Snapshot } from '../../src/core/schedule/schedule.ts';
 import { runOutcome } from '../../src/core/run.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from '../support/make.ts';
 

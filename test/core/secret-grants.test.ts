@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { judgeSecrets, type SecretGrant } from '../../src/core/secret-grants.ts';
+import { judgeSecrets, type SecretGrant } from '../../src/core/secrets/secret-grants.ts';
 import type { TrustClass } from '../../src/core/run.ts';
-import type { SecretUse } from '../../src/core/secret-uses.ts';
+import type { SecretUse } from '../../src/core/pipeline/secret-uses.ts';
 import { makeRun } from '../support/make.ts';
 
 const use = (name: string, isOptional = false): SecretUse => ({ name, variable: name, isFile: false, isOptional });

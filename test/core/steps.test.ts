@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ExpressionFailure } from '../../src/core/expression.ts';
-import type { JobSpec, StepSpec } from '../../src/core/pipeline.ts';
+import { ExpressionFailure } from '../../src/core/expression/expression.ts';
+import type { JobSpec, StepSpec } from '../../src/core/pipeline/pipeline.ts';
 import { decideStep, jobOutputs, NO_FILES, type PastStep, type StepsOf } from '../../src/core/steps.ts';
 import { makeContext, makeJob, makeRun, makeSpec, makeStep } from '../support/make.ts';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Intake } from '../../src/core/intake.ts';
 import { lineOf, type Run } from '../../src/core/run.ts';
-import { judgeLine, supersedes } from '../../src/core/supersede.ts';
+import { judgeLine, supersedes } from '../../src/core/schedule/supersede.ts';
 import { makeRun } from '../support/make.ts';
 
 type HeadIntake = Intake & { readonly kind: 'head' };

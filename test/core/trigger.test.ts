@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { matchesAny, matchesPattern } from '../../src/core/pattern.ts';
-import { asksForPaths, asksToSkip, judgeTrigger as judge, type TriggerEvent } from '../../src/core/trigger.ts';
-import type { Triggers } from '../../src/core/pipeline.ts';
+import { asksForPaths, asksToSkip, judgeTrigger as judge, type TriggerEvent } from '../../src/core/plan/trigger.ts';
+import type { Triggers } from '../../src/core/pipeline/pipeline.ts';
 
 const push = (headRef: string) => ({ eventName: 'push' as const, headRef, baseRef: null });
 const pullRequest = (baseRef: string) => ({ eventName: 'pull_request' as const, headRef: 'refs/heads/topic', baseRef });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { slotsToStart, type SlotCounts, type WantedSlots } from '../../src/core/warm-slots.ts';
+import { slotsToStart, type SlotCounts, type WantedSlots } from '../../src/core/schedule/warm-slots.ts';
 
 const want = (key: string, count: number, comesBack = false): WantedSlots => ({ key, count, comesBack });
 const have = (counts: Readonly<Record<string, Partial<SlotCounts>>>) =>

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ArtifactSpec } from '../../src/core/artifact-schema.ts';
+import type { ArtifactSpec } from '../../src/core/pipeline/artifact-schema.ts';
 import { openExecutorRig, type Execution, type ExecutorRig } from '../support/executor-rig.ts';
 import { makeStep } from '../support/make.ts';
 

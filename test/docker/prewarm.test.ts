@@ -4,9 +4,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { CacheSpec } from '../../src/core/pipeline.ts';
+import type { CacheSpec } from '../../src/core/pipeline/pipeline.ts';
 import type { Claim } from '../../src/core/ports.ts';
-import type { Wish } from '../../src/core/prewarm.ts';
+import type { Wish } from '../../src/core/schedule/prewarm.ts';
 import { openExecutorRig, type ExecutorRig } from '../support/executor-rig.ts';
 import { TEST_IMAGE } from '../support/slots.ts';
 

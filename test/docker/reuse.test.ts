@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { JobSpec } from '../../src/core/pipeline.ts';
+import type { JobSpec } from '../../src/core/pipeline/pipeline.ts';
 import type { Claim } from '../../src/core/ports.ts';
 import type { Reuse } from '../../src/core/reusable.ts';
 import { isAudited } from '../../src/core/reuse.ts';

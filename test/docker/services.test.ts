@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { supersededBy } from '../../src/core/outcome.ts';
 import type { ServiceSpec } from '../../src/core/containers.ts';
-import type { CacheSpec, JobSpec } from '../../src/core/pipeline.ts';
+import type { CacheSpec, JobSpec } from '../../src/core/pipeline/pipeline.ts';
 import type { Claim } from '../../src/core/ports.ts';
 import { labelOf } from '../../src/docker/open-executor.ts';
 import { RIG_SECRET, RIG_TOKEN, openExecutorRig, type ExecutorRig } from '../support/executor-rig.ts';

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CacheSpec } from '../../src/core/pipeline.ts';
+import type { CacheSpec } from '../../src/core/pipeline/pipeline.ts';
 import { makeRun } from '../support/make.ts';
 import { openExecutorRig, type ExecutorRig } from '../support/executor-rig.ts';
 import { TEST_IMAGE } from '../support/slots.ts';

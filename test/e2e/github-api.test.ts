@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { StatusState } from '../../src/core/commit-status.ts';
-import { Secret } from '../../src/core/secret.ts';
+import { Secret } from '../../src/core/secrets/secret.ts';
 import { createGithubForge } from '../../src/github/client.ts';
 import { systemClock } from '../../src/system.ts';
 import { makeStatus } from '../support/make-status.ts';

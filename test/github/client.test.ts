@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
-import { Secret } from '../../src/core/secret.ts';
+import { Secret } from '../../src/core/secrets/secret.ts';
 import { createGithubForge, type GithubCredential } from '../../src/github/client.ts';
 import { systemClock } from '../../src/system.ts';
 import { sendJson, startFakeApi, type Asked } from '../support/fake-api.ts';

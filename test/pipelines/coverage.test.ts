@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { keyTable } from '../../src/core/pipeline-reference.ts';
-import { readYaml } from '../../src/core/yaml-tree.ts';
+import { keyTable } from '../../src/core/pipeline/pipeline-reference.ts';
+import { readYaml } from '../../src/core/pipeline/yaml-tree.ts';
 
 const root = import.meta.dirname;
 

@@ -5,9 +5,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { expandPipeline } from '../../src/core/expand.ts';
-import { loadPipeline, parsePipeline } from '../../src/core/pipeline-file.ts';
-import type { Pipeline } from '../../src/core/pipeline.ts';
+import { expandPipeline } from '../../src/core/plan/expand.ts';
+import { loadPipeline, parsePipeline } from '../../src/core/pipeline/pipeline-file.ts';
+import type { Pipeline } from '../../src/core/pipeline/pipeline.ts';
 import { formatProblem, type Problem } from '../../src/core/problem.ts';
 import { failed, success, type Result } from '../../src/core/result.ts';
 

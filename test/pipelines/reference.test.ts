@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parsePipeline } from '../../src/core/pipeline-file.ts';
+import { parsePipeline } from '../../src/core/pipeline/pipeline-file.ts';
 import { formatProblem } from '../../src/core/problem.ts';
-import { keyTable, pipelineJsonSchema } from '../../src/core/pipeline-reference.ts';
+import { keyTable, pipelineJsonSchema } from '../../src/core/pipeline/pipeline-reference.ts';
 
 const docs = join(import.meta.dirname, '..', '..', 'docs');
 const page = readFileSync(join(docs, 'pipeline-file.md'), 'utf8');

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { mayMove } from '../../src/core/job.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
 import type { Store } from '../../src/core/ports.ts';
-import { decide, type Decision } from '../../src/core/schedule.ts';
+import { decide, type Decision } from '../../src/core/schedule/schedule.ts';
 import type { Engine } from '../../src/store/engine.ts';
 import type { JobRow, RunRow, StatusRow } from '../../src/store/schema.ts';
 import { openSqliteEngine } from '../../src/store/sqlite.ts';

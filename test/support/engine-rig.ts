@@ -1,7 +1,7 @@
 /** Real store, scheduler and worker around a scripted executor: the engine without Docker, git and GitHub. */
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { IntakeRequest } from '../../src/core/intake.ts';
-import type { JobSpec } from '../../src/core/pipeline.ts';
+import type { JobSpec } from '../../src/core/pipeline/pipeline.ts';
 import type { PlannedRun, RunWithJobs, Store } from '../../src/core/ports.ts';
 import { startLoop } from '../../src/loop.ts';
 import { scheduleOnce } from '../../src/scheduler.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IntakeRequest } from '../../src/core/intake.ts';
 import type { JobLogs, PlannedRun, RunWithJobs, Store } from '../../src/core/ports.ts';
-import { Secret } from '../../src/core/secret.ts';
+import { Secret } from '../../src/core/secrets/secret.ts';
 import { readDelivery } from '../../src/github/webhook.ts';
 import { createApp, type AppParts } from '../../src/http/app.ts';
 import { createLinks, type Links } from '../../src/http/links.ts';

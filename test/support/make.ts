@@ -1,6 +1,6 @@
 /** Plain values of the core types for tests, with every field filled in. */
 import type { Job } from '../../src/core/job.ts';
-import type { JobSpec, JobTemplate, StepSpec } from '../../src/core/pipeline.ts';
+import type { JobSpec, JobTemplate, StepSpec } from '../../src/core/pipeline/pipeline.ts';
 import type { Run, RunContext } from '../../src/core/run.ts';
 
 const noTimings = { queuedAt: null, claimedAt: null, startedAt: null, finishedAt: null };

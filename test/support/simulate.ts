@@ -1,7 +1,7 @@
 /** Plays jobs through decide() on a virtual clock: what a pipeline's wall time comes to in an order, without running it. */
-import type { RecordedDuration } from '../../src/core/critical-path.ts';
+import type { RecordedDuration } from '../../src/core/schedule/critical-path.ts';
 import type { Job } from '../../src/core/job.ts';
-import { decide, type Decision, type UnfinishedRun } from '../../src/core/schedule.ts';
+import { decide, type Decision, type UnfinishedRun } from '../../src/core/schedule/schedule.ts';
 import { makeContext, makeJob, makeRun, makeSpec } from './make.ts';
 
 export interface SimulatedJob {

@@ -1,7 +1,7 @@
 /** Makes a draft one that Hearth's own reader accepts: what it refuses is commented out, with what the reader says of it. */
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from 'yaml';
-import { parsePipeline } from '../pipeline-file.ts';
-import { labelOf } from '../pipeline-issues.ts';
+import { parsePipeline } from '../pipeline/pipeline-file.ts';
+import { labelOf } from '../pipeline/pipeline-issues.ts';
 import type { Problem } from '../problem.ts';
 import { failed, success, type Result } from '../result.ts';
 import { keyOf, textOf, type Draft, type Path } from './draft.ts';

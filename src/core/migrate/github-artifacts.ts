@@ -1,7 +1,7 @@
 /** actions/upload-artifact → `artifacts` of the job: what is kept when it has ended. */
 import type { YAMLMap } from 'yaml';
-import { fromTop, whenOf } from '../action-step.ts';
-import { keysOf } from '../pipeline-schema.ts';
+import { fromTop, whenOf } from '../actions/action-step.ts';
+import { keysOf } from '../pipeline/pipeline-schema.ts';
 import type { JobOfWorkflow } from './github-workflow.ts';
 import { keyOf } from './draft.ts';
 import { freeName, mapAt, safeName, textIn } from './parts.ts';

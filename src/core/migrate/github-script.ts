@@ -1,6 +1,6 @@
 /** Scripts into which a workflow writes what outsiders choose, or secrets: those become variables of the step. */
-import { split } from '../expression-syntax.ts';
-import { isChosenByOutsiders } from '../expression-places.ts';
+import { split } from '../expression/expression-syntax.ts';
+import { isChosenByOutsiders } from '../pipeline/expression-places.ts';
 
 export interface SafeScript {
   readonly script: string;

@@ -1,8 +1,8 @@
 /** The steps of a job: commands stay, well-known actions become what Hearth has instead, all others wait for a hand. */
 import { isMap, type YAMLMap, type YAMLSeq } from 'yaml';
 import { keyOf, textOf } from './draft.ts';
-import { adviceFor } from '../action-advice.ts';
-import { checkoutInputs } from '../action-checkout.ts';
+import { adviceFor } from '../actions/action-advice.ts';
+import { checkoutInputs } from '../actions/action-checkout.ts';
 import { cacheOfAction, toolOfAction, type Tool } from './github-actions.ts';
 import { keepArtifact } from './github-artifacts.ts';
 import type { JobOfWorkflow } from './github-workflow.ts';

@@ -1,7 +1,7 @@
 /** Expressions of a workflow that mean something else here, or nothing. */
 import { isMap, isScalar, isSeq, type Scalar, type YAMLMap, type YAMLSeq } from 'yaml';
-import { githubAddresses } from '../context-keys.ts';
-import { split } from '../expression-syntax.ts';
+import { githubAddresses } from '../expression/context-keys.ts';
+import { split } from '../expression/expression-syntax.ts';
 import { keyOf } from './draft.ts';
 
 export interface Holder {

@@ -1,6 +1,6 @@
 /** A GitHub Actions workflow → a draft of our pipeline file. Keys that both have stay as they are, comments included. */
 import { isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
-import { keysOf } from '../pipeline-schema.ts';
+import { keysOf } from '../pipeline/pipeline-schema.ts';
 import { Draft, keyOf, nothing, textOf, type Path } from './draft.ts';
 import { migrateJob } from './github-job.ts';
 import { createNeeds } from './github-needs.ts';

@@ -1,6 +1,6 @@
 /** Another system's pipeline file → ours, with comments that say what is different. */
 import { isMap, isSeq, type YAMLMap } from 'yaml';
-import { MAX_JOBS } from '../pipeline-rules.ts';
+import { MAX_JOBS } from '../pipeline/pipeline-rules.ts';
 import type { Problem } from '../problem.ts';
 import { failed, success, type Result } from '../result.ts';
 import { acceptable } from './accept.ts';

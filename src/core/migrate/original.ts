@@ -17,7 +17,7 @@ import {
 } from 'yaml';
 import type { Problem } from '../problem.ts';
 import { failed, success, type Result } from '../result.ts';
-import { readYaml } from '../yaml-tree.ts';
+import { readYaml } from '../pipeline/yaml-tree.ts';
 import { keyOf } from './draft.ts';
 
 /** What GitLab's files have beyond YAML. */

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { migrate, type Source } from '../../../src/core/migrate/migrate.ts';
-import { parsePipeline } from '../../../src/core/pipeline-file.ts';
+import { parsePipeline } from '../../../src/core/pipeline/pipeline-file.ts';
 
 const root = join(import.meta.dirname, '../../fixtures/migrate');
 const files: Readonly<Record<Source, string>> = { github: '.github/workflows/ci.yml', gitlab: '.gitlab-ci.yml' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePipeline } from '../../../src/core/pipeline-file.ts';
+import { parsePipeline } from '../../../src/core/pipeline/pipeline-file.ts';
 import { conditionOf, not, or } from '../../../src/core/migrate/gitlab-condition.ts';
 import { delayOf, minutesOf, retryOf } from '../../../src/core/migrate/gitlab-values.ts';
 import { safeScript } from '../../../src/core/migrate/github-script.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { ArtifactSpec } from '../../../src/core/artifact-schema.ts';
+import type { ArtifactSpec } from '../../../src/core/pipeline/artifact-schema.ts';
 import type { Job } from '../../../src/core/job.ts';
-import type { JobSpec } from '../../../src/core/pipeline.ts';
+import type { JobSpec } from '../../../src/core/pipeline/pipeline.ts';
 import { makeSpec } from '../../support/make.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import { at, claimIn, evidence, failed, findRun, jobIn, passed, planned, runIn } from '../support.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ArtifactSpec } from '../../../src/core/artifact-schema.ts';
+import type { ArtifactSpec } from '../../../src/core/pipeline/artifact-schema.ts';
 import type { RerunRequest } from '../../../src/core/rerun.ts';
 import type { ConfigSource } from '../../../src/core/run.ts';
 import { makeSpec } from '../../support/make.ts';

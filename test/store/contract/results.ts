@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { TestReport } from '../../../src/core/junit.ts';
-import type { JobSpec } from '../../../src/core/pipeline.ts';
+import type { JobSpec } from '../../../src/core/pipeline/pipeline.ts';
 import { makeSpec } from '../../support/make.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import { at, claimIn, evidence, failed, passed, planned, runIn } from '../support.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ArtifactSpec } from '../../../src/core/artifact-schema.ts';
+import type { ArtifactSpec } from '../../../src/core/pipeline/artifact-schema.ts';
 import type { Finish } from '../../../src/core/ports.ts';
 import type { TrustClass } from '../../../src/core/run.ts';
 import { makeSpec } from '../../support/make.ts';

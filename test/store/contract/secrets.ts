@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { StoredSecret } from '../../../src/core/secret-grants.ts';
+import type { StoredSecret } from '../../../src/core/secrets/secret-grants.ts';
 import { freshStore, type OpenEmptyStore } from '../fresh-store.ts';
 import { at } from '../support.ts';
 
