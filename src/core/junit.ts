@@ -33,8 +33,11 @@ const MAX_PASSED = 20_000;
 const MAX_TEXT = 500;
 const MAX_DEPTH = 50;
 
-/** The problem says why the text is no report. */
-export function parseJunit(text: string): Result<TestReport, string> {
+/**
+ * The problem says why the text is no report. `hide` masks secrets in every text that is kept, before it is cut: half of a
+ * secret is not found any more.
+ */
+export function parseJunit(text: string, hide: (text: string) => string = (kept) => kept): Result<TestReport, string> {
   const report = { total: 0, skipped: 0, failed: 0, failures: [] as FailedTest[], passed: [] as string[] };
   const suites: string[] = [];
   let test: OpenTest | undefined;
@@ -72,15 +75,15 @@ export function parseJunit(text: string): Result<TestReport, string> {
     report.total += 1;
     if (test.failure !== undefined) {
       report.failed += 1;
-      if (report.failures.length < MAX_FAILURES) report.failures.push(failureOf(test, test.failure));
+      if (report.failures.length < MAX_FAILURES) report.failures.push(failureOf(test, test.failure, hide));
     } else if (test.isSkipped) report.skipped += 1;
-    else if (report.passed.length < MAX_PASSED) report.passed.push(test.name);
+    else if (report.passed.length < MAX_PASSED) report.passed.push(cut(hide(test.name)));
     test = undefined;
   });
   try {
     parser.write(text).close();
   } catch (cause) {
-    return failed(firstLine(cause instanceof Error ? cause.message : String(cause)));
+    return failed(firstLine(hide(cause instanceof Error ? cause.message : String(cause))));
   }
   return seen.isReport ? success(report) : failed('it has no testsuite');
 }
@@ -104,6 +107,7 @@ export function flakyTests(reports: readonly TestReport[]): ReadonlySet<string> 
   );
 }
 
+/** Texts as they stand in the report. */
 interface OpenTest {
   readonly name: string;
   readonly file: string | null;
@@ -116,8 +120,8 @@ function openTest(attributes: Readonly<Record<string, string>>, suite: string): 
   const { name = '', classname, file, line } = attributes;
   const owner = classname ?? suite;
   return {
-    name: cut(owner === '' || name.startsWith(owner) ? name : `${owner} › ${name}`),
-    file: file === undefined || file === '' ? null : cut(file),
+    name: owner === '' || name.startsWith(owner) ? name : `${owner} › ${name}`,
+    file: file === undefined || file === '' ? null : file,
     line: line !== undefined && /^\d{1,9}$/.test(line) ? Number(line) : null,
     failure: undefined,
     isSkipped: false,
@@ -125,11 +129,15 @@ function openTest(attributes: Readonly<Record<string, string>>, suite: string): 
 }
 
 function failureOf(
-  { name, file, line }: OpenTest,
+  test: OpenTest,
   failure: { readonly message: string; readonly text: string },
+  hide: (text: string) => string,
 ): FailedTest {
-  const place = file === null || line === null ? placeIn(`${failure.message}\n${failure.text}`, file) : null;
-  const message = firstLine(failure.message) || firstLine(failure.text);
+  const [name, said, text] = [cut(hide(test.name)), hide(failure.message), hide(failure.text)];
+  const file = test.file === null ? null : cut(hide(test.file));
+  const { line } = test;
+  const place = file === null || line === null ? placeIn(`${said}\n${text}`, file) : null;
+  const message = firstLine(said) || firstLine(text);
   return { name, file: file ?? place?.file ?? null, line: line ?? place?.line ?? null, message };
 }
 

@@ -59,6 +59,8 @@ export interface StepsOf extends Pick<Claim, 'run' | 'job' | 'context' | 'needs'
   readonly imageEnv: readonly string[];
   readonly home: string;
   readonly secrets: SecretTexts;
+  /** Masks secrets, before a text is cut: half of one is not found any more. Absent = there are none. */
+  readonly hide?: (text: string) => string;
   /** `job.services`; absent without services. */
   readonly services?: Readonly<Record<string, ServiceContext>>;
 }
@@ -82,11 +84,12 @@ export function decideStep(
     const env = Object.fromEntries(own);
     const withOwn = { ...values, contexts: { ...values.contexts, env: { ...mapping(values.contexts.env), ...env } } };
     const script = renderTemplate(step.run, withOwn);
+    const hide = of.hide ?? ((text: string) => text);
     return {
       action: 'run',
       step: {
         id: step.id,
-        name: titleOf(step.name === null ? script : renderTemplate(step.name, withOwn)),
+        name: titleOf(hide(step.name === null ? script : renderTemplate(step.name, withOwn))),
         script,
         env: stepEnv({ ...of, jobEnv: jobEnvOf(of), stepEnv: env, earlier: past.map(({ files }) => files) }),
         workingDirectory: renderTemplate(step.workingDirectory, withOwn),

@@ -22,6 +22,11 @@ export interface ArtifactParts {
   readonly now: () => Date;
 }
 
+export interface ReportParts extends ArtifactParts {
+  /** Masks secrets in what is read from reports. */
+  readonly hide: (text: string) => string;
+}
+
 /** One artifact, captured or not. */
 export interface CapturedOne {
   /** null = nothing was there, or it could not be had. */
@@ -48,7 +53,7 @@ const NOTHING: Captured = { kept: [], tests: null, notes: '', fault: null };
  * = nothing was there then).
  */
 export async function keepArtifacts(
-  parts: ArtifactParts,
+  parts: ReportParts,
   claim: Claim,
   slot: Slot,
   n: number,
@@ -74,7 +79,7 @@ export async function keepArtifacts(
     if (!spec.isJunit) continue;
     const layer = await parts.artifacts.find(layerOf(claim.run, { ...idOf(claim), ...one.kept, job: claim.job.name }));
     if (layer === undefined) throw new Error('Internal error: an artifact that was captured is not there');
-    const read = await readReports(layer.path).finally(() => {
+    const read = await readReports(layer.path, parts.hide).finally(() => {
       layer.release();
     });
     if (read.report !== null) reports.push(read.report);
@@ -220,6 +225,7 @@ const MAX_REPORTS_MIB = 64;
 /** Nobody but us can reach the folder by now, and only plain files are opened. */
 async function readReports(
   folder: string,
+  hide: ReportParts['hide'],
 ): Promise<{ readonly report: TestReport | null; readonly problems: readonly string[] }> {
   const files = (await plainFiles(folder)).filter(({ name }) => name.endsWith('.xml'));
   const reports: TestReport[] = [];
@@ -234,7 +240,7 @@ async function readReports(
     }
     leftBytes -= Math.min((await lstat(path)).size, MAX_REPORT_BYTES);
     const text = await readText(createReadStream(path, { end: MAX_REPORT_BYTES }));
-    const parsed = parseJunit(text);
+    const parsed = parseJunit(text, hide);
     if (parsed.ok) reports.push(parsed.value);
     else problems.push(`${name} is no JUnit report: ${parsed.problem}`);
   }

@@ -1,6 +1,5 @@
 /** What a job tells the outside, with its secrets masked as in its log. */
 import { ExpressionFailure } from '../core/expression/expression.ts';
-import type { TestReport } from '../core/junit.ts';
 import { maskText } from '../core/secrets/mask.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Finish } from '../core/ports.ts';
@@ -34,11 +33,4 @@ export function withOutputs(
     const fault = outcome.result === 'success' ? error('config', hide(cause.message)) : hidden;
     return { outcome: fault, outputs: {}, notes: '' };
   }
-}
-
-export function hideReport(report: TestReport, hide: Hide): TestReport {
-  const failures = report.failures.map(({ name, file, line, message }) => ({
-    ...{ name: hide(name), file: file === null ? null : hide(file), line, message: hide(message) },
-  }));
-  return { ...report, failures, passed: report.passed.map(hide) };
 }

@@ -9,7 +9,7 @@ import { keepArtifacts } from './artifacts.ts';
 import type { DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
 import type { Engine } from './engine.ts';
-import { hider, hideReport, withOutputs } from './hide.ts';
+import { hider, withOutputs } from './hide.ts';
 import { jobOutcome } from './job-outcome.ts';
 import { jobSteps } from './job-steps.ts';
 import { NOT_KEPT, type Kept } from './kept.ts';
@@ -65,8 +65,8 @@ export async function runPlaced(
   });
   const { home, ...limits } = { ...parts.user(), graceMs: parts.graceMs, logBytes: parts.logBytes };
   const { services } = ticket;
-  const of = { ...claim, imageEnv: slot.record.spec.imageEnv, home, secrets, services };
-  const artifactParts = { ...parts, now: () => parts.clock.now() };
+  const of = { ...claim, imageEnv: slot.record.spec.imageEnv, home, secrets, services, hide };
+  const artifactParts = { ...parts, hide, now: () => parts.clock.now() };
   const steps = jobSteps(of, limits, (patterns) => parts.workspaces.hashFiles(slot, patterns));
   try {
     await runSteps({
@@ -116,7 +116,7 @@ export async function runPlaced(
     const { sha256, bytes } = await log.finish();
     const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
     await freeWorkspace(parts, slot, ticket.n, { tampered: end.tampered, keepAt: keeping.at });
-    const results = { outputs, artifacts: captured.kept, tests: captured.tests && hideReport(captured.tests, hide) };
+    const results = { outputs, artifacts: captured.kept, tests: captured.tests };
     const reuse = judged === undefined ? {} : { reuse: judged.reuse };
     return { outcome, ...results, ...reuse, evidence: exitCode === null ? null : { ...evidence, exitCode } };
   } catch (cause) {

@@ -8,6 +8,17 @@ function read(text: string): TestReport {
 }
 
 describe('a JUnit report', () => {
+  it('is masked before its texts are cut and its line ends go', () => {
+    const long = `${'x'.repeat(495)}hunter2-hunter2`;
+    const cases = `<testcase name="${long}"/><testcase name="a" file="${long}"><failure message="${long}"/></testcase>`;
+    const lines = `<testcase name="b"><failure>one of two\ntwo of two</failure></testcase>`;
+    const parsed = parseJunit(`<testsuite name="s">${cases}${lines}</testsuite>`, (text) =>
+      text.replaceAll('hunter2-hunter2', '***').replaceAll('one of two\ntwo of two', '***'),
+    );
+    expect(parsed).toMatchObject({ ok: true, value: { total: 3, failed: 2 } });
+    expect(JSON.stringify(parsed)).not.toMatch(/hunter|of two/);
+  });
+
   it('of vitest names suite, test, file and line', () => {
     const report = read(`<?xml version="1.0" encoding="UTF-8" ?>
 <testsuites name="vitest tests" tests="3" failures="1" errors="0" time="0.01">

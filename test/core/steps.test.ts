@@ -53,6 +53,21 @@ describe('a step', () => {
     });
   });
 
+  it.each([
+    ['its name', { name: 'call the service at https://service.example with ${{ secrets.KEY }}' }],
+    [
+      'its script',
+      { name: null, run: 'curl -sSf -H "Authorization: Bearer ${{ secrets.KEY }}" https://service.example\nmore' },
+    ],
+    ['control characters', { name: 'with ${{ secrets.LINES }}' }],
+  ])('has a title that is masked before %s is cut', (_, step) => {
+    const secrets = { KEY: 'k0-k1-k2-k3-k4-k5-'.repeat(4), LINES: 'first line\nsecond line' };
+    const hide = (text: string): string => text.replaceAll(secrets.KEY, '***').replaceAll(secrets.LINES, '***');
+    const title = ready({ ...step }, [], of({}, { secrets, hide }));
+    expect(title).toMatchObject({ name: expect.stringContaining('***') as string });
+    expect(title).not.toMatchObject({ name: expect.stringMatching(/k0|line/) as string });
+  });
+
   it('is tolerated only by a yes: texts of vars and outputs are compared as words, and what is neither is an error', () => {
     const tolerance = (continueOnError: string, text: string): unknown =>
       ready({ continueOnError }, [], of({}, { context: makeContext({ vars: { WORD: text } }) }));

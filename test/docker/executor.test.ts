@@ -216,6 +216,15 @@ describe('an attempt', () => {
       expect(finish).toMatchObject({ outcome: { message: 'x:***: exit 3' }, outputs: { pair: 'x:***' } });
     });
 
+    it('masks one that the end of a title cuts off', async () => {
+      secretTexts['TOKEN'] = 'k0-k1-k2-k3-k4-k5-'.repeat(4);
+      const run = 'false "Authorization: Bearer ${{ secrets.TOKEN }}" https://service.example';
+      const steps = [makeStep(run, { name: null })];
+      const { finish, log } = await execute(claim(run, { spec: { secrets: uses, steps } }));
+      expect(finish.outcome.message).toBe('false "Authorization: Bearer ***" https://service.example: exit 1');
+      expect(log).not.toContain('k0-k1');
+    });
+
     it('leaves no trace of them on the disk or in the engine while the job runs', async () => {
       const stop = new AbortController();
       const wanted = claim('echo up; sleep 1000', { spec: { secrets: uses, env: { A: '${{ secrets.TOKEN }}' } } });
@@ -775,6 +784,17 @@ describe('artifacts', () => {
       ...{ total: 2, skipped: 0, failed: 1, passed: ['s › good'] },
       failures: [{ name: 's › bad', file: 'a.py', line: 7, message: 'got ***' }],
     });
+  });
+
+  it('that are JUnit reports are masked before their texts are cut', async () => {
+    const long = `${'x'.repeat(490)}${SECRET} and more`;
+    const report = `<testsuite name="s"><testcase name="${long}"/><testcase name="bad"><failure>${long}</failure></testcase></testsuite>`;
+    const wanted = claim(`mkdir r; echo '${report}' >r/a.xml; exit 1`, {
+      spec: { artifacts: [spec('r', { isJunit: true, when: 'always' })] },
+    });
+    const { tests } = (await execute(wanted)).finish;
+    expect(tests?.total).toBe(2);
+    expect(JSON.stringify(tests)).not.toContain(SECRET.slice(0, 6));
   });
 
   it('that are gone are an error of the job that needs them, and their slot is not wasted', async () => {
