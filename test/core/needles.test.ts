@@ -25,6 +25,21 @@ describe('the forms of a secret', () => {
       expect(forms).toContain(form);
   });
 
+  it.each([
+    ['Go and its JSON', 'p\\u0026ss\\u003cw\\u003e/,#~\\"\'x'],
+    ['printf %q of bash', `p\\&ss\\<w\\>/\\,#~\\"\\'x`],
+    ['a password in a URL by Node', `p&ss%3Cw%3E%2F,%23~%22'x`],
+    ['a password in a URL by Go', 'p&ss%3Cw%3E%2F,%23~%22%27x'],
+    ['quote() of Python', 'p%26ss%3Cw%3E/%2C%23~%22%27x'],
+    ['a form on the web', 'p%26ss%3Cw%3E%2F%2C%23%7E%22%27x'],
+    ['HTML by Python', 'p&amp;ss&lt;w&gt;/,#~&quot;&#x27;x'],
+    ['HTML by Go', 'p&amp;ss&lt;w&gt;/,#~&#34;&#39;x'],
+    ['single quotes of YAML', `p&ss<w>/,#~"''x`],
+    ['a field of CSV', `p&ss<w>/,#~""'x`],
+  ])('are also what %s writes', (_, form) => {
+    expect(textsOf(`p&ss<w>/,#~"'x`)).toContain(form);
+  });
+
   it.each([0, 1, 2])('are found in base64 of a text that has %i bytes before them and more behind', (shift) => {
     const secret = 'hunter2-hunter2';
     const whole = Buffer.from(`${'x'.repeat(shift)}${secret}yz`).toString('base64');

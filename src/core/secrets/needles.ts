@@ -46,11 +46,7 @@ function withOtherEnds(text: string): readonly string[] {
 
 function escapedForms(text: string): readonly string[] {
   const json = JSON.stringify(text).slice(1, -1);
-  const percent = Array.from(encode(text), (byte) =>
-    isUnreserved(byte) ? String.fromCharCode(byte) : percentOf(byte),
-  );
-  const uri = percent.join('');
-  const component = encodeText(text);
+  const percents = [...KEPT_IN_URLS.map((kept) => percentEncoded(text, kept)), encodeText(text)];
   return [
     json,
     json.replaceAll('/', '\\/'),
@@ -58,12 +54,13 @@ function escapedForms(text: string): readonly string[] {
     JSON.stringify(json).slice(1, -1),
     // Non-ASCII as \u00e9, as Python and many loggers write it.
     json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
-    uri,
-    uri.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-    uri.replaceAll('%20', '+'),
-    component,
-    component.replaceAll('%20', '+'),
+    // What means something in HTML, as Go writes it.
+    json.replace(/[<>&]/g, (sign) => `\\u00${sign.charCodeAt(0).toString(16)}`),
+    ...percents.flatMap((uri) => [uri, uri.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())]),
+    ...percents.map((uri) => uri.replaceAll('%20', '+')),
     htmlOf(text, '&quot;', '&#39;'),
+    htmlOf(text, '&quot;', '&#x27;'),
+    htmlOf(text, '&#34;', '&#39;'),
     htmlOf(text, '&#34;', '&#x27;'),
     htmlOf(text, '"', "'"),
     htmlOf(text, '&quot;', '&apos;'),
@@ -72,13 +69,25 @@ function escapedForms(text: string): readonly string[] {
     text.replaceAll("'", `'"'"'`),
     text.replace(/[\\"$`]/g, '\\$&'),
     text.replace(/[^A-Za-z0-9_@%+=:,./\n-]/g, '\\$&'),
+    // As `printf %q` of bash does it.
+    text.replace(/^[#~]|[^A-Za-z0-9_@%+=:./#~-]/g, '\\$&'),
+    // Quotes that are doubled: YAML, SQL, CSV.
+    text.replaceAll("'", "''"),
+    text.replaceAll('"', '""'),
     // $'…' of bash, repr() of Python.
     text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t'),
   ];
 }
 
-function isUnreserved(byte: number): boolean {
-  return /[A-Za-z0-9_.~-]/.test(String.fromCharCode(byte));
+/** What stays as it is beside letters and digits: by the standard, in paths (Python), as a password (browsers and Node; Go), in forms. */
+const KEPT_IN_URLS = ['-._~', '-._~/', "-._~!$%&'()*+,", '-._~$&+,;=', '-._*'];
+
+function percentEncoded(text: string, kept: string): string {
+  const signs = Array.from(encode(text), (byte) => {
+    const sign = String.fromCharCode(byte);
+    return /[A-Za-z0-9]/.test(sign) || kept.includes(sign) ? sign : percentOf(byte);
+  });
+  return signs.join('');
 }
 
 function percentOf(byte: number): string {
