@@ -175,7 +175,31 @@ export function openServices(parts: ServicesParts): Services {
     return [label, `hearth.attempt=${keyOf(claim)}`];
   }
 
-  const remove = (claim: Claim): Promise<void> => removeAll([`label=hearth.attempt=${keyOf(claim)}`]);
+  /** Attempts that ended while something of them was being made: it goes when it is made. */
+  const late = new Set<string>();
+  const removals = new Map<string, Promise<void>>();
+
+  /** One after the other: of two at once, either takes for gone what the other one is still removing. */
+  async function removeNext(key: string): Promise<void> {
+    const before = removals.get(key) ?? Promise.resolve();
+    const next = before.catch(() => undefined).then(() => removeAll([`label=hearth.attempt=${key}`]));
+    removals.set(key, next);
+    try {
+      await next;
+    } finally {
+      if (removals.get(key) === next) removals.delete(key);
+    }
+  }
+
+  async function remove(claim: Claim): Promise<void> {
+    const isLate = late.has(keyOf(claim));
+    try {
+      await removeNext(keyOf(claim));
+    } catch (cause) {
+      // Something may just be joining the network; then it goes with what is late.
+      if (!isLate) throw cause;
+    }
+  }
 
   return {
     begin(claim, signals, say) {
@@ -192,14 +216,16 @@ export function openServices(parts: ServicesParts): Services {
         ready,
         async abandon() {
           abandoned.abort(new Error('the job does not need its services any more'));
-          const isLate = !isOver;
-          try {
-            await remove(claim);
-          } catch (cause) {
-            // Something may just be joining the network; then it goes with what is late.
-            if (!isLate) parts.onError(cause);
+          if (!isOver) {
+            const key = keyOf(claim);
+            late.add(key);
+            void ready
+              .catch(() => undefined)
+              .then(() => removeNext(key))
+              .catch(parts.onError)
+              .finally(() => late.delete(key));
           }
-          if (isLate) void ready.catch(() => undefined).then(() => remove(claim).catch(parts.onError));
+          await remove(claim).catch(parts.onError);
         },
       };
     },

@@ -198,6 +198,20 @@ describe('a job with services', () => {
     await expect.poll(leftovers).toEqual([]);
   });
 
+  it('that is cancelled while their containers are made is released without an error', async () => {
+    const names = ['one', 'two', 'three'];
+    const services = names.map((name) => service(name, { command: ['sleep', '1000'] }));
+    for (const waitMs of [0, 5, 50, 150, 300]) {
+      const stop = new AbortController();
+      setTimeout(() => {
+        stop.abort(supersededBy('abc1234567'));
+      }, waitMs);
+      const { finish } = await rig.execute(rig.claim('sleep 1000', { spec: { services } }), stop.signal);
+      expect(finish.outcome.result).toBe('cancelled');
+    }
+    await expect.poll(leftovers, { timeout: 20_000 }).toEqual([]);
+  });
+
   it('whose timeout is over before they are healthy has timed out', async () => {
     const slow = service('slow', {
       command: ['sleep', '1000'],
