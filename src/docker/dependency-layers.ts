@@ -229,11 +229,9 @@ async function install(
     detach: signals.detach,
   }).finally(stopListening);
   const { writtenBytes, keptBytes } = await endJob(slot, n, signals.detach);
-  await output.finish(
-    writtenBytes > keptBytes
-      ? `\nhearth: ${writtenBytes - keptBytes} bytes of output were dropped past the cap of ${keptBytes} bytes\n`
-      : '',
-  );
+  const isCut = writtenBytes > keptBytes;
+  const dropped = `\nhearth: ${writtenBytes - keptBytes} bytes of output were dropped past the cap of ${keptBytes} bytes\n`;
+  await output.finish({ trailer: isCut ? dropped : '', isCut });
   if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
   const [last] = steps.ran;
   if (last === undefined || last.end.kind === 'timeout') {

@@ -112,7 +112,8 @@ export async function runPlaced(
         : NOT_KEPT;
     const judged = ticket.reuse === undefined ? undefined : judgeEnd(ticket.reuse, { outcome, outputs });
     const ownNotes = `${captured.notes}${notes}${keeping.notes}${judged?.note ?? ''}`;
-    await raw.finish(`${steps.leftOut()}${ownNotes}${said}${verdict.trailer}`);
+    const trailer = `${steps.leftOut()}${ownNotes}${said}${verdict.trailer}`;
+    await raw.finish({ trailer, isCut: end.writtenBytes > end.keptBytes });
     const { sha256, bytes } = await log.finish();
     const evidence = { exitCode, logSha256: sha256, logBytes: bytes, droppedBytes: end.writtenBytes - end.keptBytes };
     await freeWorkspace(parts, slot, ticket.n, { tampered: end.tampered, keepAt: keeping.at });

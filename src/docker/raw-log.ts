@@ -16,8 +16,11 @@ export interface Masker {
 export interface RawLogCopy {
   /** Copies what is there and not copied yet. Calls are queued; may be repeated at will. */
   catchUp(): Promise<void>;
-  /** Copies the rest and the masker's tail. `trailer` is put at the end, masked as well. */
-  finish(trailer: string): Promise<void>;
+  /**
+   * Copies the rest and the masker's tail. `trailer` is put at the end, masked as well. Of output that was cut off the tail
+   * may be the beginning of a secret, so that is masked too.
+   */
+  finish(end: { readonly trailer: string; readonly isCut: boolean }): Promise<void>;
 }
 
 const CHUNK_BYTES = 1024 ** 2;
@@ -60,9 +63,10 @@ export function copyRawLog(
       queue = queue.then(copy, copy);
       return queue;
     },
-    async finish(trailer) {
+    async finish({ trailer, isCut }) {
       await this.catchUp();
-      await append(masker.flush());
+      const tail = masker.flush();
+      await append(isCut && tail.length > 0 ? Buffer.from('***') : tail);
       await append(masker.push(Buffer.from(trailer)));
       await append(masker.flush());
     },

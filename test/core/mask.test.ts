@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createMasker } from '../../src/core/secrets/mask.ts';
+import { createMasker, maskText } from '../../src/core/secrets/mask.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes);
@@ -129,4 +129,9 @@ test('shows no secret of any length, byte by byte, with many secrets at once', (
     ),
     { numRuns: 300 },
   );
+});
+
+test('leaves a byte order mark at the beginning of a text that holds no secret', () => {
+  const text = '\uFEFFa text';
+  expect(maskText(createMasker([new TextEncoder().encode('hunter2')]), text)).toBe(text);
 });

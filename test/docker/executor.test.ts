@@ -165,6 +165,12 @@ describe('an attempt', () => {
     expect(log).not.toContain('not reached');
   });
 
+  it('shows no beginning of a secret where its output is cut off', async () => {
+    const { log } = await execute(claim('yes hunter2-hunter2 | head -c 2000000'));
+    expect(log).toContain('bytes of output were dropped past the cap');
+    expect(log).not.toContain('hunt');
+  });
+
   it('masks secrets in its log', async () => {
     const { log } = await execute(claim(`printf hunter2-; sleep 0.1; echo hunter2`));
     expect(log).toBe('▸ step 1\n***\n');

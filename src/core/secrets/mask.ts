@@ -40,7 +40,8 @@ export function createMasker(needles: readonly Uint8Array[]): Masker {
 /** One text with the secrets replaced, by a masker that no stream is using. */
 export function maskText(masker: Pick<Masker, 'push' | 'flush'>, text: string): string {
   const bytes = new TextEncoder().encode(text);
-  return new TextDecoder().decode(concat([masker.push(bytes), masker.flush()]));
+  // A mark at its beginning belongs to the text.
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(concat([masker.push(bytes), masker.flush()]));
 }
 
 function createStream(needles: readonly Uint8Array[]): Pick<Masker, 'push' | 'flush'> {
