@@ -120,21 +120,21 @@ async function planLocal(
   if (problems.length > 0) return failed({ exit: exits.usage, lines: problems.map(formatProblem) });
   const { jobs: names, needs, only, skip, axes } = options;
   const selection: JobSelection = { names, needs, only, skip, axes };
-  const isFiltered = names.length + only.length + skip.length + Object.keys(axes).length > 0;
   const runs: PlannedRun[] = [];
-  const misses: string[] = [];
   for (const { parsed } of wanted) {
     if (!parsed.ok) continue;
     const planned = plannedRun(intake, parsed.value);
     if (!planned.ok) return failed({ exit: exits.usage, lines: planned.problem.map(formatProblem) });
-    const selected = selectJobs(planned.value.pipeline, planned.value.jobs, selection);
-    if (selected.ok) runs.push({ ...planned.value, jobs: selected.value });
-    else misses.push(...selected.problem.map(formatProblem));
+    runs.push(planned.value);
   }
-  // Of several pipelines one may well lack the job that was named; only when none has it is that a mistake.
-  return runs.length > 0 && (isFiltered || misses.length === 0)
-    ? success(runs)
-    : failed({ exit: exits.usage, lines: misses });
+  const parts = selectJobs(runs, selection);
+  if (!parts.ok) return failed({ exit: exits.usage, lines: parts.problem.map(formatProblem) });
+  return success(
+    runs.flatMap((one, index) => {
+      const jobs = parts.value[index] ?? [];
+      return jobs.length === 0 ? [] : [{ ...one, jobs }];
+    }),
+  );
 }
 
 async function recordIntake(

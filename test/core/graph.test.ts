@@ -108,9 +108,9 @@ describe('selectJobs', () => {
   const select = (selection: Partial<JobSelection>, from = pipeline) => {
     const jobs = expandPipeline(from, { contexts: {} });
     if (!jobs.ok) expect.unreachable();
-    const selected = selectJobs('ci', jobs.value, { ...all, ...selection });
+    const selected = selectJobs([{ pipeline: 'ci', jobs: jobs.value }], { ...all, ...selection });
     return selected.ok
-      ? Object.fromEntries(selected.value.map(({ spec, waitsFor }) => [spec.name, waitsFor]))
+      ? Object.fromEntries(selected.value.flat().map(({ spec, waitsFor }) => [spec.name, waitsFor]))
       : selected.problem.map((problem) => problem.message);
   };
 
@@ -138,6 +138,55 @@ describe('selectJobs', () => {
       'There is no job unti in ci. Did you mean unit? Its jobs: compile, unit, e2e, lint.',
       'There is no job zzz in ci. Its jobs: compile, unit, e2e, lint.',
     ]);
+  });
+
+  describe('of several pipelines', () => {
+    const docs = { ...pipelineOf([job('spell'), job('links')]), name: 'docs' };
+    const matrix = makeTemplate('old', {
+      strategy: {
+        matrix: { axes: { node: ['20', '22'] }, include: [], exclude: [] },
+        failFast: true,
+        maxParallel: null,
+      },
+    });
+    const versions = { ...pipelineOf([job('summary')]), name: 'versions' };
+    const selectAll = (selection: Partial<JobSelection>) => {
+      const made = [pipeline, docs, { ...versions, jobs: [...versions.jobs, matrix] }].map((one) => {
+        const jobs = expandPipeline(one, { contexts: {} });
+        if (!jobs.ok) expect.unreachable();
+        return { pipeline: one.name, jobs: jobs.value };
+      });
+      const selected = selectJobs(made, { ...all, ...selection });
+      return selected.ok
+        ? selected.value.map((jobs) => jobs.map(({ spec }) => spec.name))
+        : selected.problem.map((problem) => problem.message);
+    };
+
+    it('leaves a pipeline whole that lacks the job to skip, or the axis', () => {
+      const versionsAll = ['summary', 'old (20)', 'old (22)'];
+      expect(selectAll({ skip: ['compile'] })).toEqual([['lint'], ['spell', 'links'], versionsAll]);
+      expect(selectAll({ axes: { node: '22' } })).toEqual([
+        ['compile', 'unit', 'e2e', 'lint'],
+        ['spell', 'links'],
+        ['summary', 'old (22)'],
+      ]);
+    });
+
+    it('takes each named job from the pipeline that has it, and nothing of the others', () => {
+      expect(selectAll({ names: ['lint', 'spell'] })).toEqual([['lint'], ['spell'], []]);
+      expect(selectAll({ only: ['unit'], skip: ['links'] })).toEqual([['compile', 'unit'], [], []]);
+    });
+
+    it('reports what none of them has, also beside what one has', () => {
+      expect(selectAll({ names: ['lint', 'spel'], axes: { node: '23' } })).toEqual([
+        'There is no job spel in ci. Its jobs: compile, unit, e2e, lint.',
+        'There is no job spel in docs. Did you mean spell? Its jobs: spell, links.',
+        'There is no job spel in versions. Its jobs: summary, old.',
+        'No job of ci has an axis node.',
+        'No job of docs has an axis node.',
+        'The axis node of versions has no value 23. It has 20, 22.',
+      ]);
+    });
   });
 
   it('reports that nothing is left', () => {

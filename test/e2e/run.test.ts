@@ -226,6 +226,17 @@ jobs:
     expect((await hearth('run', '--only', 'docs', '--skip', 'docs')).code).toBe(2);
   });
 
+  it('runs a pipeline that lacks the job to skip', async () => {
+    await write({
+      '.hearth/main.yml': pipeline('  build: { run: echo b }\n  slow: { run: echo s }\n'),
+      '.hearth/docs.yml': pipeline('  spell: { run: "exit 4" }\n'),
+    });
+    const { code, out } = await hearth('-o', 'json', 'run', '--skip', 'slow');
+    const ran = JSON.parse(out) as { jobs: { name: string }[] }[];
+    expect(ran.map(({ jobs }) => jobs.map(({ name }) => name)).toSorted()).toEqual([['build'], ['spell']]);
+    expect(code).toBe(1);
+  });
+
   it('exits 2 for a broken file and says where, 3 where there is none', async () => {
     expect((await hearth('run')).code).toBe(3);
     await write({ '.hearth/main.yml': pipeline('  a: { rum: x }\n') });

@@ -158,30 +158,47 @@ export interface JobSelection {
   readonly axes: Readonly<Record<string, string>>;
 }
 
-/** The part of a pipeline that was asked for, in the order of the file. Names nobody has, and nothing left, are problems. */
+/** The jobs that one pipeline makes. */
+export interface PipelineJobs {
+  readonly pipeline: string;
+  readonly jobs: readonly ExpandedJob[];
+}
+
+/**
+ * The part of each pipeline that was asked for, in the order of the file; empty where nothing of it was. Of several pipelines
+ * one may well lack a job or an axis: what no pipeline has is a problem, and so is that nothing is left of any.
+ */
 export function selectJobs(
-  pipeline: string,
-  jobs: readonly ExpandedJob[],
+  pipelines: readonly PipelineJobs[],
   selection: JobSelection,
-): Result<readonly ExpandedJob[], readonly Problem[]> {
-  const keys = [...new Set(jobs.map(({ spec }) => spec.key))];
-  const named = (name: string): readonly string[] =>
-    jobs.filter(({ spec }) => spec.name === name || spec.key === name).map(({ spec }) => spec.name);
-  const problems = [
+): Result<readonly (readonly ExpandedJob[])[], readonly Problem[]> {
+  const faults = [
     ...[...selection.names, ...selection.only, ...selection.skip]
-      .filter((name) => named(name).length === 0)
-      .map(
-        (name) => `There is no job ${shown(name)} in ${pipeline}. ${suggest(name, keys)}Its jobs: ${keys.join(', ')}.`,
-      ),
-    ...axisFaults(pipeline, jobs, selection.axes),
+      .filter((name) => pipelines.every(({ jobs }) => named(jobs, name).length === 0))
+      .flatMap((name) => pipelines.map((one) => nameFault(one, name))),
+    ...Object.entries(selection.axes)
+      .filter((wanted) => pipelines.every(({ jobs }) => !valuesOf(jobs, wanted[0]).has(wanted[1])))
+      .flatMap((wanted) => pipelines.map((one) => axisFault(one, wanted))),
   ];
-  if (problems.length > 0) return failed(problems.map(problem));
+  if (faults.length > 0) return failed(faults.map(problem));
+  const parts = pipelines.map(({ jobs }) => partOf(jobs, selection));
+  if (parts.some((part) => part.length > 0)) return success(parts);
+  return failed(
+    pipelines.map((one) =>
+      problem(`No job of ${one.pipeline} is left to run. Loosen the filters; its jobs: ${keysOf(one).join(', ')}.`),
+    ),
+  );
+}
+
+function partOf(jobs: readonly ExpandedJob[], selection: JobSelection): readonly ExpandedJob[] {
   const waitsFor = new Map(jobs.map((job) => [job.spec.name, job.waitsFor]));
-  const [names, only, skip] = [selection.names, selection.only, selection.skip].map((some) => some.flatMap(named));
+  const [names = [], only = [], skip = []] = [selection.names, selection.only, selection.skip].map((some) =>
+    some.flatMap((name) => named(jobs, name)),
+  );
   const all = [...waitsFor.keys()];
   const wanted = new Set(selection.names.length + selection.only.length === 0 ? all : []);
-  for (const name of selection.needs ? closure(names ?? [], waitsFor) : (names ?? [])) wanted.add(name);
-  for (const name of closure(only ?? [], waitsFor)) wanted.add(name);
+  for (const name of selection.needs ? closure(names, waitsFor) : names) wanted.add(name);
+  for (const name of closure(only, waitsFor)) wanted.add(name);
   const needing = new Map(
     jobs.map(({ spec: { name, key } }) => [
       name,
@@ -190,15 +207,24 @@ export function selectJobs(
         .map(({ spec }) => spec.name),
     ]),
   );
-  for (const name of closure(skip ?? [], needing)) wanted.delete(name);
+  for (const name of closure(skip, needing)) wanted.delete(name);
   for (const { spec } of jobs) if (!hasAxes(spec.axes, selection.axes)) wanted.delete(spec.name);
-  if (wanted.size === 0)
-    return failed([problem(`No job of ${pipeline} is left to run. Loosen the filters; its jobs: ${keys.join(', ')}.`)]);
-  return success(
-    jobs
-      .filter(({ spec }) => wanted.has(spec.name))
-      .map((job) => ({ ...job, waitsFor: job.waitsFor.filter((name) => wanted.has(name)) })),
-  );
+  return jobs
+    .filter(({ spec }) => wanted.has(spec.name))
+    .map((job) => ({ ...job, waitsFor: job.waitsFor.filter((name) => wanted.has(name)) }));
+}
+
+function named(jobs: readonly ExpandedJob[], name: string): readonly string[] {
+  return jobs.filter(({ spec }) => spec.name === name || spec.key === name).map(({ spec }) => spec.name);
+}
+
+function keysOf({ jobs }: PipelineJobs): readonly string[] {
+  return [...new Set(jobs.map(({ spec }) => spec.key))];
+}
+
+function nameFault(one: PipelineJobs, name: string): string {
+  const keys = keysOf(one);
+  return `There is no job ${shown(name)} in ${one.pipeline}. ${suggest(name, keys)}Its jobs: ${keys.join(', ')}.`;
 }
 
 function hasAxes(axes: Axes, wanted: JobSelection['axes']): boolean {
@@ -206,17 +232,14 @@ function hasAxes(axes: Axes, wanted: JobSelection['axes']): boolean {
   return known.every(([axis, value]) => textOf(axes[axis]) === value);
 }
 
-function axisFaults(pipeline: string, jobs: readonly ExpandedJob[], wanted: JobSelection['axes']): readonly string[] {
-  return Object.entries(wanted).flatMap(([axis, value]) => {
-    const values = new Set(
-      jobs.flatMap(({ spec }) => (Object.hasOwn(spec.axes, axis) ? [textOf(spec.axes[axis])] : [])),
-    );
-    if (values.has(value)) return [];
-    if (values.size === 0) return [`No job of ${pipeline} has an axis ${shown(axis)}.`];
-    return [
-      `The axis ${shown(axis)} of ${pipeline} has no value ${shown(value)}. It has ${[...values].map(shown).join(', ')}.`,
-    ];
-  });
+function axisFault({ pipeline, jobs }: PipelineJobs, [axis, value]: readonly [string, string]): string {
+  const values = valuesOf(jobs, axis);
+  if (values.size === 0) return `No job of ${pipeline} has an axis ${shown(axis)}.`;
+  return `The axis ${shown(axis)} of ${pipeline} has no value ${shown(value)}. It has ${[...values].map(shown).join(', ')}.`;
+}
+
+function valuesOf(jobs: readonly ExpandedJob[], axis: string): ReadonlySet<string> {
+  return new Set(jobs.flatMap(({ spec }) => (Object.hasOwn(spec.axes, axis) ? [textOf(spec.axes[axis])] : [])));
 }
 
 function textOf(value: Value | undefined): string {
