@@ -86,7 +86,7 @@ export function reuseKeyText(claim: Claim, facts: ReuseFacts): string {
     version: REUSE_VERSION,
     pipeline: run.pipeline,
     job: whatRuns(job.spec),
-    github: githubUsed(claim),
+    ...used(claim),
     ...{ inputs, vars, needs },
     artifacts: artifacts.map(({ jobId, attempt, name }: ArtifactOf) => [jobId, attempt, name]),
     caches: job.spec.caches.map((name) => [name, caches[name] ?? null]),
@@ -106,11 +106,22 @@ function whatRuns(spec: JobSpec): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(spec).filter(([name]) => !ORDER.includes(name)));
 }
 
-/** What the job's expressions can see of `github`: its commit or run number counts only where an expression names it. */
-function githubUsed({ run, context, job, needs }: Claim): Readonly<Record<string, Value>> {
-  const { github = null } = jobValues(run, context, job, needs).contexts;
-  const paths = new Set(textsIn(whatRuns(job.spec)).flatMap(expressionsIn).flatMap(pathsOfGithub));
-  return Object.fromEntries([...paths].toSorted().map((path) => [path, valueAt(github, path.split('\n'))]));
+/** What of these says nothing about a job unless an expression names it: its commit and run, and its place in a matrix. */
+const WHERE_NAMED = ['github', 'strategy'] as const;
+/** An expression that sees all of them, for a text that cannot be read. */
+const ALL_OF_THEM = WHERE_NAMED.join(' ');
+
+/** What the job's expressions can see of these contexts. */
+function used({ run, context, job, needs }: Claim): Readonly<Record<string, Readonly<Record<string, Value>>>> {
+  const { contexts } = jobValues(run, context, job, needs);
+  const expressions = textsIn(whatRuns(job.spec)).flatMap(expressionsIn);
+  return Object.fromEntries(
+    WHERE_NAMED.map((name) => {
+      const paths = new Set(expressions.flatMap((expression) => pathsBelow(name, expression)));
+      const values = [...paths].toSorted().map((path) => [path, valueAt(contexts[name] ?? null, path.split('\n'))]);
+      return [name, Object.fromEntries(values)];
+    }),
+  );
 }
 
 function textsIn(value: unknown): readonly string[] {
@@ -124,19 +135,19 @@ function textsIn(value: unknown): readonly string[] {
 
 function conditionText(text: string): string {
   const condition = conditionOf(text);
-  return condition.ok ? condition.value : 'github';
+  return condition.ok ? condition.value : ALL_OF_THEM;
 }
 
 function expressionsIn(text: string): readonly string[] {
   const parts = split(text);
-  if (!parts.ok) return ['github'];
+  if (!parts.ok) return [ALL_OF_THEM];
   return parts.value.flatMap((part) => ('expression' in part ? [part.expression] : []));
 }
 
-/** Names below `github`, up to the first that is computed; all of it for a `github` that stands alone. In lower case. */
-function pathsOfGithub(expression: string): readonly string[] {
+/** Names below a context, up to the first that is computed; all of it for one that stands alone. In lower case. */
+function pathsBelow(context: string, expression: string): readonly string[] {
   const name = String.raw`\s*\.\s*[A-Za-z_][\w-]*|\s*\[\s*'[^']*'\s*\]`;
-  return [...expression.matchAll(new RegExp(String.raw`\bgithub\b((?:${name})*)`, 'gi'))].map(([, names = '']) =>
+  return [...expression.matchAll(new RegExp(String.raw`\b${context}\b((?:${name})*)`, 'gi'))].map(([, names = '']) =>
     [...names.matchAll(/\.\s*([\w-]+)|'([^']*)'/g)]
       .map(([, plain, quoted]) => plain ?? quoted ?? '')
       .join('\n')

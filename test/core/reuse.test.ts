@@ -103,6 +103,20 @@ describe('the key of a result', () => {
     expect(reuseKeyText(claimOf({}, changes), facts)).not.toBe(plain);
   });
 
+  it.each<[string, string]>([
+    ['how many combinations there are', '${{ strategy.job-total }}'],
+    ['which of them it is', "${{ strategy['job-index'] }}"],
+    ['how many may run at once', '${{ Strategy.max-parallel }}'],
+    ['all of that', '${{ toJSON(strategy) }}'],
+  ])('knows %s where an expression names it, and only there', (_what, expression) => {
+    const small = { index: 0, total: 2, failFast: true, maxParallel: null };
+    const large = { index: 1, total: 3, failFast: true, maxParallel: 1 };
+    const keyOf = (run: string, group: JobSpec['group']) =>
+      reuseKeyText(claimOf({ group, steps: [makeStep(run)] }), facts);
+    expect(keyOf(`./part ${expression}`, small)).not.toBe(keyOf(`./part ${expression}`, large));
+    expect(keyOf('./part', small)).toBe(keyOf('./part', large));
+  });
+
   it('does not know what artifacts weigh or when they end', () => {
     const artifact = {
       runId: 1,
