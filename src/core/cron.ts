@@ -73,10 +73,37 @@ function isKnownZone(timeZone: string): boolean {
 
 /**
  * The first time after a moment, or null when none comes. A local time that the change to summer time leaves out comes when
- * the clocks have changed; one that happens twice in autumn comes once.
+ * the clocks have changed; one that happens twice in autumn comes once, unless it is meant for every hour.
  */
 export function nextTime({ cron, timezone }: CronEntry, after: Date): Date | null {
-  return new Cron(withEnds(cron), { paused: true, mode: '5-part', timezone }).nextRun(after);
+  const times = new Cron(withEnds(cron), { paused: true, mode: '5-part', timezone });
+  let next = times.nextRun(after);
+  // The library leaves out the second one only of a single time of the day.
+  while (next !== null && !isEveryHour(cron) && isSecond(next, timezone)) next = times.nextRun(next);
+  return next;
+}
+
+function isEveryHour(cron: string): boolean {
+  return /^\S+[ \t]+(?:\*|0-23)(?:\/0?1)?[ \t]/.test(cron.trim());
+}
+
+/** Clocks are put back by an hour at most, and never twice a day. */
+const BEFORE_CHANGE_MS = 3 * 60 * 60_000;
+
+/** Whether clocks there showed the same time once before, as they do after they have been put back. */
+function isSecond(moment: Date, timezone: string): boolean {
+  const time = moment.getTime();
+  const before = offsetMs(time - BEFORE_CHANGE_MS, timezone);
+  const back = before - offsetMs(time, timezone);
+  return back > 0 && offsetMs(time - back, timezone) === before;
+}
+
+/** How far the clocks there are ahead of UTC. */
+function offsetMs(time: number, timeZone: string): number {
+  const parts = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' }).formatToParts(time);
+  const text = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  const [, sign = '+', hours = '0', minutes = '0'] = /([+-])(\d{2}):(\d{2})/.exec(text) ?? [];
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * MINUTE_MS;
 }
 
 /** `20/15` is `20-59/15`, as on GitHub. */

@@ -31,6 +31,28 @@ describe('the next time', () => {
     expect(next('30 2 * * *', '2026-10-25T00:30:00Z', 'Europe/Berlin')).toBe('2026-10-26T01:30:00.000Z');
   });
 
+  it.each([
+    ['0 2,12 * * *', ['10-25T00:00', '10-25T11:00', '10-26T01:00']],
+    ['15,45 2 * * *', ['10-25T00:15', '10-25T00:45', '10-26T01:15']],
+    ['0 */2 * * *', ['10-24T22:00', '10-25T00:00', '10-25T03:00']],
+    ['30 1-3 * * *', ['10-24T23:30', '10-25T00:30', '10-25T02:30']],
+    [
+      '*/30 * * * *',
+      ['10-24T22:00', '10-24T22:30', '10-24T23:00', '10-24T23:30', '10-25T00:00', '10-25T00:30', '10-25T01:00'],
+    ],
+  ])('that happens twice in autumn comes once among others, unless its hour is any: %s', (cron, expected) => {
+    const times: string[] = [];
+    for (let at = '2026-10-24T21:59:00Z'; times.length < expected.length; at = times.at(-1) ?? '')
+      times.push(next(cron, at, 'Europe/Berlin') ?? 'never');
+    expect(times).toEqual(expected.map((time) => `2026-${time}:00.000Z`));
+  });
+
+  it('knows a change by half an hour as well', () => {
+    const zone = 'Australia/Lord_Howe';
+    expect(next('40,50 1 * * *', '2026-04-04T14:45:00Z', zone)).toBe('2026-04-04T14:50:00.000Z');
+    expect(next('40,50 1 * * *', '2026-04-04T14:50:00Z', zone)).toBe('2026-04-05T15:10:00.000Z');
+  });
+
   it('is null when it never comes, and that is a fault of the text', () => {
     expect(next('30 2 31 2 *', '2026-01-01T00:00:00Z')).toBeNull();
     expect(cronFault('30 2 31 2 *')).toContain('never comes');
