@@ -1,10 +1,10 @@
 /** `hearth preview`: what an event would run, level by level. Jobs of one level may run at the same time. */
-import { expandPipeline } from '../core/plan/expand.ts';
+import { expandPipeline, runHeading } from '../core/plan/expand.ts';
 import { levelsOf } from '../core/plan/graph.ts';
 import { awaitedArtifacts } from '../core/needs.ts';
 import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
-import { success, type Result } from '../core/result.ts';
+import { failed, success, type Result } from '../core/result.ts';
 import { judgeTrigger } from '../core/plan/trigger.ts';
 import { exits, type ExitCode } from './exit.ts';
 import { findPipelines, NOTHING_FOUND } from './working-tree.ts';
@@ -61,8 +61,11 @@ function previewOf(
     ...{ event_name: eventName, event: {}, base_ref: baseRef ?? '', workflow: pipeline.name },
     ...(eventName === 'push' ? { ref: `refs/heads/${branch}`, ref_name: branch, ref_type: 'branch' } : {}),
   };
-  const jobs = expandPipeline(pipeline, { contexts: { github, inputs: {} } });
-  if (!jobs.ok) return jobs;
+  const values = { contexts: { github, inputs: {}, vars: pipeline.vars } };
+  const heading = runHeading(pipeline, values);
+  const jobs = expandPipeline(pipeline, values);
+  if (!heading.ok || !jobs.ok)
+    return failed([...(heading.ok ? [] : heading.problem), ...(jobs.ok ? [] : jobs.problem)]);
   const waitsFor = new Map(jobs.value.map((job) => [job.spec.name, job.waitsFor]));
   const specs = new Map(jobs.value.map(({ spec }) => [spec.name, spec]));
   const levels = levelsOf(waitsFor).map((level) =>

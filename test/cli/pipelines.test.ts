@@ -120,6 +120,15 @@ describe('preview', () => {
     expect(lines).toEqual(['ci (.hearth/ci.yml): does not run: it does not run on pull_request']);
   });
 
+  it('does not call a pipeline sound whose name of the run, or group, nobody can make', async () => {
+    const heading = "run-name: '${{ fromJSON(vars.A) }}'\nconcurrency: '${{ vars.B }}-${{ github.ref_name }}'\n";
+    write('.hearth/ci.yml', `vars: {A: '{', B: b}\n${heading}${good}`);
+    expect(await preview({ ...text(), event: 'push', branch: 'main' })).toBe(1);
+    expect(lines.splice(0)).toEqual([expect.stringMatching(/^\.hearth\/ci\.yml: run-name: /)]);
+    write('.hearth/ci.yml', `vars: {A: '1', B: b}\n${heading}${good}`);
+    expect(await preview({ ...text(), event: 'push', branch: 'main' })).toBe(0);
+  });
+
   it('shows the sound pipelines beside the problems of a broken one', async () => {
     write('.hearth/bad.yml', 'jobs: {}\n');
     write('.hearth/ci.yml', good);
