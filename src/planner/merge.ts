@@ -28,10 +28,15 @@ export async function mergedForm(
   if (base === null) return success(failed(`the base branch ${branch} of #${prNumber} is not there`));
   const merged = await git.merge(repo, base, sha);
   if (merged.ok) return success(success({ sha: merged.value, base }));
-  const files = merged.problem.slice(0, SHOWN_FILES).join(', ');
+  const files = merged.problem.slice(0, SHOWN_FILES).map(onOneLine).join(', ');
   const more = merged.problem.length > SHOWN_FILES ? ` and ${merged.problem.length - SHOWN_FILES} more` : '';
   const what = merged.problem.length === 0 ? 'they have no common past' : `${files}${more}`;
   return success(
     failed(`#${prNumber} cannot be merged into ${branch}: ${what}. Merge ${branch} into it, or rebase it`),
   );
+}
+
+/** Whoever opens a pull request names its files, and people read this in a terminal. */
+function onOneLine(path: string): string {
+  return /\p{Cc}/u.test(path) ? JSON.stringify(path) : path;
 }

@@ -53,6 +53,16 @@ describe('a pull request whose pipeline asks for the merge', () => {
     ]);
   });
 
+  it('that is in conflict shows names of files that hold control characters in quotes', async () => {
+    const sha = head({ 'bad\n\u001b[2J': 'mine\n' });
+    rig.upstream.push('main', { '.hearth/ci.yml': merging, a: 'one\n', shared: 'x\n', 'bad\n\u001b[2J': 'theirs\n' });
+    await rig.pullRequest(5, 'topic', sha);
+    await rig.tick();
+    expect(await rig.told()).toEqual([
+      'ci error/config: #5 cannot be merged into main: "bad\\n\\u001b[2J". Merge main into it, or rebase it',
+    ]);
+  });
+
   it('has a run of its own beside that of a push of the same commit, and one only', async () => {
     const both = `on: {push: {}, pull_request: {checkout: merge}}\njobs: {build: {run: make}}\n`;
     const sha = head({ '.hearth/ci.yml': both });
