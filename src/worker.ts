@@ -44,13 +44,6 @@ export function createWorker(parts: WorkerParts): Worker {
   const { store, executor, clock } = parts;
   const executions = new Map<JobId, Execution>();
   const detach = new AbortController();
-  const detached = new Promise<never>((_, reject) => {
-    detach.signal.addEventListener('abort', () => {
-      reject(detach.signal.reason as Error);
-    });
-  });
-  // Mostly nobody waits for it.
-  detached.catch(() => undefined);
   let nextTick = Promise.withResolvers<undefined>();
 
   /** Until the store took it: the job waits that long, since it may not get further than what is on record. */
@@ -65,7 +58,8 @@ export function createWorker(parts: WorkerParts): Worker {
       } catch (error) {
         parts.onError(error, claim);
       }
-      await Promise.race([tick, detached]);
+      await tick;
+      detach.signal.throwIfAborted();
     }
   }
 
@@ -141,6 +135,7 @@ export function createWorker(parts: WorkerParts): Worker {
     },
     async [Symbol.asyncDispose]() {
       detach.abort(new Error('the worker was asked to leave'));
+      nextTick.resolve(undefined);
       await Promise.all([...executions.values()].map(({ done }) => done));
     },
   };

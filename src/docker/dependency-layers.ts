@@ -1,17 +1,16 @@
 /** Dependency layers of a job: found under their key, or built by running the cache's install command in a slot. */
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Job } from '../core/job.ts';
 import { layerAccess, PRIVATE } from '../core/layer-access.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { StepSpec } from '../core/pipeline/pipeline.ts';
-import type { Claim, Clock, ExecutionSignals } from '../core/ports.ts';
+import type { Claim, Clock, ExecutionSignals, JobLogWriter } from '../core/ports.ts';
 import { rightsOf } from '../core/trust.ts';
 import { Ended } from './ended.ts';
 import { jobSteps } from './job-steps.ts';
 import type { HeldLayer, Layers } from './layers.ts';
 import type { Prepared, WantedLayer } from './preparation.ts';
-import { copyRawLog, type Masker } from './raw-log.ts';
+import { followRawLog, type Masker } from './raw-log.ts';
 import { endJob, runSteps } from './slot-job.ts';
 import { jobDirectory } from './slot-files.ts';
 import type { SlotPool } from './slot-pool.ts';
@@ -29,6 +28,7 @@ export interface DependencyLayerParts {
   readonly masker: (texts: readonly string[]) => Masker;
   readonly logBytes: number;
   readonly graceMs: number;
+  readonly onError: (error: unknown) => void;
   readonly user: () => {
     readonly uid: number;
     readonly gid: number;
@@ -200,38 +200,30 @@ async function install(
     limits,
     (patterns) => parts.workspaces.hashFiles(slot, patterns),
   );
-  const decoder = new TextDecoder();
-  const output = copyRawLog(
-    join(jobDirectory(slot.directory, n), 'log'),
-    {
-      append: (bytes) => {
-        say(decoder.decode(bytes, { stream: true }));
-        return Promise.resolve();
-      },
-    },
-    parts.masker([]),
-    0,
-  );
-  const stopListening = slot.onLog(n, () => {
-    // What fails here is copied again at the end, which then says why it cannot be.
-    output.catchUp().catch(() => undefined);
+  const output = followRawLog(slot, n, {
+    ...{ log: textTo(say), masker: parts.masker([]), skipBytes: 0, onError: parts.onError },
   });
-  await runSteps({
-    slot,
-    n,
-    specs: installJob(job, wanted).spec.steps,
-    steps,
-    timeoutMs: job.spec.timeoutMs,
-    graceMs: parts.graceMs,
-    monotonicMs: () => parts.clock.monotonicMs(),
-    started: () => undefined,
-    stop: signals.stop,
-    detach: signals.detach,
-  }).finally(stopListening);
-  const { writtenBytes, keptBytes } = await endJob(slot, n, signals.detach);
-  const isCut = writtenBytes > keptBytes;
-  const dropped = `\nhearth: ${writtenBytes - keptBytes} bytes of output were dropped past the cap of ${keptBytes} bytes\n`;
-  await output.finish({ trailer: isCut ? dropped : '', isCut });
+  try {
+    await runSteps({
+      slot,
+      n,
+      specs: installJob(job, wanted).spec.steps,
+      steps,
+      timeoutMs: job.spec.timeoutMs,
+      graceMs: parts.graceMs,
+      monotonicMs: () => parts.clock.monotonicMs(),
+      started: () => undefined,
+      stop: signals.stop,
+      detach: signals.detach,
+    });
+    const { writtenBytes, keptBytes } = await endJob(slot, n, signals.detach);
+    const isCut = writtenBytes > keptBytes;
+    const dropped = `\nhearth: ${writtenBytes - keptBytes} bytes of output were dropped past the cap of ${keptBytes} bytes\n`;
+    await output.finish({ trailer: isCut ? dropped : '', isCut });
+  } catch (cause) {
+    await output.letGo();
+    throw cause;
+  }
   if (signals.stop.aborted) throw new Ended(signals.stop.reason as Outcome);
   const [last] = steps.ran;
   if (last === undefined || last.end.kind === 'timeout') {
@@ -241,6 +233,17 @@ async function install(
     const exitCode = last.end.kind === 'exit' ? last.end.code : 1;
     throw new Ended({ result: 'failure', reason: 'exit', message: `${nameOf(wanted)}: exit ${exitCode}`, exitCode });
   }
+}
+
+/** What comes in pieces may be cut within a character. */
+function textTo(say: (text: string) => void): Pick<JobLogWriter, 'append'> {
+  const decoder = new TextDecoder();
+  return {
+    append: (bytes) => {
+      say(decoder.decode(bytes, { stream: true }));
+      return Promise.resolve();
+    },
+  };
 }
 
 /** The key does not know the job's own environment, so the layer may not depend on it either. */

@@ -100,7 +100,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     placements.set(claim.job.id, placement);
     try {
       // An earlier process may have died while it published something.
-      if (begun !== undefined && mayPublish(claim)) await thaw(parts.engine, begun.slot);
+      if (begun !== undefined && mayPublish(claim)) await thaw(parts, begun.slot);
       return await runPlaced({ ...parts, condemn }, claim, signals, log, placement);
     } catch (cause) {
       // The slot is gone or does not obey: nothing in it may be trusted or used again, and nothing in it may live on.

@@ -114,6 +114,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     masker: options.masker,
     logBytes: options.logBytes,
     graceMs: GRACE_MS,
+    onError: options.onError,
   };
   const executor = dockerExecutor({
     ...parts,
@@ -134,7 +135,6 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     }),
     secrets: options.secrets,
     results: options.results,
-    onError: options.onError,
   });
   const copies = workspaces.strategy === 'copy';
   const preparations = openPreparations({ ...parts, copies, onUnready: options.onUnready });

@@ -1,5 +1,4 @@
 /** From a placed attempt to its end: steps one after the other, what is kept of the workspace, log and evidence. */
-import { join } from 'node:path';
 import { ExpressionFailure } from '../core/expression/expression.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter } from '../core/ports.ts';
@@ -17,9 +16,8 @@ import type { Layers } from './layers.ts';
 import { entry, wasKilled, withFault } from './limited-job.ts';
 import type { Placement } from './placement.ts';
 import { byName, publishOf } from './publish.ts';
-import { copyRawLog, type Masker } from './raw-log.ts';
+import { followRawLog, type Masker } from './raw-log.ts';
 import type { Services } from './services.ts';
-import { jobDirectory } from './slot-files.ts';
 import { endJob, runSteps } from './slot-job.ts';
 import type { Slot } from './slot.ts';
 import type { Workspaces } from './workspace.ts';
@@ -54,14 +52,9 @@ export async function runPlaced(
   // Those it began with, also when they were changed since: another mask would shift what follows in the log.
   const secrets = ticket.secrets === null ? {} : parts.secrets.unseal(ticket.secrets);
   const hide = hider(parts.masker(Object.values(secrets)));
-  const raw = copyRawLog(
-    join(jobDirectory(slot.directory, ticket.n), 'log'),
-    log,
-    parts.masker(Object.values(secrets)),
-    log.bytes - ticket.preludeBytes,
-  );
-  const stopListening = slot.onLog(ticket.n, () => {
-    raw.catchUp().catch(parts.onError);
+  const raw = followRawLog(slot, ticket.n, {
+    ...{ log, masker: parts.masker(Object.values(secrets)), skipBytes: log.bytes - ticket.preludeBytes },
+    onError: parts.onError,
   });
   const { home, ...limits } = { ...parts.user(), graceMs: parts.graceMs, logBytes: parts.logBytes };
   const { services } = ticket;
@@ -93,7 +86,6 @@ export async function runPlaced(
     });
     if (steps.ran.length === 0) return await leaveOut(parts, hide(steps.leftOut()), log, slot, ticket.n);
     const end = await endJob(slot, ticket.n, signals.detach);
-    stopListening();
     const killed = await wasKilled(slot, ticket);
     const stopped = signals.stop.aborted ? (signals.stop.reason as Outcome) : null;
     const verdict = jobOutcome(steps.ran, end, { killed, stopped, timeoutMs: job.spec.timeoutMs });
@@ -121,14 +113,12 @@ export async function runPlaced(
     const reuse = judged === undefined ? {} : { reuse: judged.reuse };
     return { outcome, ...results, ...reuse, evidence: exitCode === null ? null : { ...evidence, exitCode } };
   } catch (cause) {
-    // A notice that came during the last copy would begin another one, into a log that is closed by then.
-    stopListening();
     // What the job said before its slot was lost is still in the raw file.
-    await raw.catchUp().catch(parts.onError);
+    await raw.letGo();
     // Texts of expressions quote values.
     throw cause instanceof ExpressionFailure ? new Ended(error('config', hide(cause.message))) : cause;
   } finally {
-    stopListening();
+    raw.stop();
   }
 }
 

@@ -7,14 +7,11 @@ import type { Outcome } from '../core/outcome.ts';
 import type { Claim } from '../core/ports.ts';
 import type { StepSpec } from '../core/pipeline/pipeline.ts';
 import { captureOne, type ArtifactParts } from './artifacts.ts';
-import type { Engine } from './engine.ts';
-import { whileFrozen } from './freeze.ts';
+import { whileFrozen, type FreezeParts } from './freeze.ts';
 import { readPublished, writePublished } from './slot-files.ts';
 import { SlotLost, type Slot } from './slot.ts';
 
-export interface PublishParts extends ArtifactParts {
-  readonly engine: Engine;
-}
+export type PublishParts = ArtifactParts & FreezeParts;
 
 /** What became of the artifacts that a step publishes. */
 export interface Published extends Publication {
@@ -38,7 +35,7 @@ const UNTIL_THE_END = 'hearth: so it is not published now, but kept at the end o
 
 /**
  * After a step that succeeded. What it came to is noted in the slot, so that a later process, after later steps, finds the
- * same. Where nothing can be frozen, or read yet, nothing is published, and the artifacts are kept at the end of the job as any other.
+ * same. Where nothing can be frozen, or read yet, nothing is published, and the artifacts are kept at the end of the job, as all others are.
  */
 export async function publishOf(parts: PublishParts, request: PublishRequest): Promise<Published> {
   const { slot, n, k, step, stop } = request;
@@ -57,7 +54,7 @@ async function frozenCapture(
   wanted: readonly string[],
 ): Promise<Published> {
   try {
-    return await whileFrozen(parts.engine, slot, async () => {
+    return await whileFrozen(parts, slot, async () => {
       let found = NOTHING;
       for (const spec of claim.job.spec.artifacts.filter(({ name }) => wanted.includes(name))) {
         const one = await captureOne(parts, claim, slot, n, spec);

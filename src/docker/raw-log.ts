@@ -3,8 +3,11 @@
  * process that takes a job over masks it again from the start and skips what the log already holds, so no byte is lost
  * and none is written twice.
  */
+import { join } from 'node:path';
 import type { JobLogWriter } from '../core/ports.ts';
 import { openPlain } from './safe-read.ts';
+import { jobDirectory } from './slot-files.ts';
+import type { Slot } from './slot.ts';
 
 export interface Masker {
   /** Masked bytes that are certain now; a secret may end in a later chunk, so some may be held back. */
@@ -23,15 +26,50 @@ export interface RawLogCopy {
   finish(end: { readonly trailer: string; readonly isCut: boolean }): Promise<void>;
 }
 
+export interface FollowedLog {
+  /** As that of a copy. Nothing is copied after it, which would go into a log that is closed by then. */
+  finish: RawLogCopy['finish'];
+  /** Copies what is there when nobody knows how it goes on; never rejects. Nothing is copied after it. */
+  letGo(): Promise<void>;
+  /** Nothing is copied from now on. May be repeated. */
+  stop(): void;
+}
+
+/** Copies what a job of this slot writes as it comes, until one of the three is called. */
+export function followRawLog(
+  slot: Pick<Slot, 'directory' | 'onLog'>,
+  n: number,
+  { log, masker, skipBytes, onError }: FollowParts,
+): FollowedLog {
+  const copy = copyRawLog(join(jobDirectory(slot.directory, n), 'log'), log, masker, skipBytes);
+  const stop = slot.onLog(n, () => {
+    copy.catchUp().catch(onError);
+  });
+  return {
+    async finish(end) {
+      stop();
+      await copy.finish(end);
+    },
+    async letGo() {
+      stop();
+      await copy.catchUp().catch(onError);
+    },
+    stop,
+  };
+}
+
+export interface FollowParts {
+  readonly log: Pick<JobLogWriter, 'append'>;
+  readonly masker: Masker;
+  /** Bytes of masked output that are in the log already. */
+  readonly skipBytes: number;
+  /** Something could not be copied; the next time goes on from there. */
+  readonly onError: (error: unknown) => void;
+}
+
 const CHUNK_BYTES = 1024 ** 2;
 
-/** `skipBytes` of masked output are in the log already. */
-export function copyRawLog(
-  path: string,
-  log: Pick<JobLogWriter, 'append'>,
-  masker: Masker,
-  skipBytes: number,
-): RawLogCopy {
+function copyRawLog(path: string, log: Pick<JobLogWriter, 'append'>, masker: Masker, skipBytes: number): RawLogCopy {
   let offset = 0;
   let skip = skipBytes;
   let queue: Promise<void> = Promise.resolve();
@@ -57,14 +95,16 @@ export function copyRawLog(
     }
   }
 
+  function catchUp(): Promise<void> {
+    // One failed copy must not stop the next: the offset says where it has to go on.
+    queue = queue.then(copy, copy);
+    return queue;
+  }
+
   return {
-    catchUp() {
-      // One failed copy must not stop the next: the offset says where it has to go on.
-      queue = queue.then(copy, copy);
-      return queue;
-    },
+    catchUp,
     async finish({ trailer, isCut }) {
-      await this.catchUp();
+      await catchUp();
       const tail = masker.flush();
       await append(isCut && tail.length > 0 ? Buffer.from('***') : tail);
       await append(masker.push(Buffer.from(trailer)));

@@ -182,7 +182,7 @@ export function openServices(parts: ServicesParts): Services {
   /** One after the other: of two at once, either takes for gone what the other one is still removing. */
   async function removeNext(key: string): Promise<void> {
     const before = removals.get(key) ?? Promise.resolve();
-    const next = before.catch(() => undefined).then(() => removeAll([`label=hearth.attempt=${key}`]));
+    const next = Promise.allSettled([before]).then(() => removeAll([`label=hearth.attempt=${key}`]));
     removals.set(key, next);
     try {
       await next;
@@ -219,8 +219,7 @@ export function openServices(parts: ServicesParts): Services {
           if (!isOver) {
             const key = keyOf(claim);
             late.add(key);
-            void ready
-              .catch(() => undefined)
+            void Promise.allSettled([ready])
               .then(() => removeNext(key))
               .catch(parts.onError)
               .finally(() => late.delete(key));

@@ -121,10 +121,8 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
         unused.set(ready.id, options.monotonicMs());
         trim();
       })
-      .catch((cause: unknown) => {
-        // Whoever waits for it starts one of its own and is told the reason then.
-        if (!arrival.isTaken) onFailure(cause);
-      })
+      // Whoever waits for it starts one of its own.
+      .catch(onFailure)
       .finally(() => arriving.delete(arrival))
       .then(fill, options.onError);
   }
@@ -225,8 +223,8 @@ export function openSlotPool(options: SlotPoolOptions): SlotPool {
       const arrival = [...arriving].find((one) => one.key === key && !one.isTaken);
       if (arrival !== undefined) {
         arrival.isTaken = true;
-        const slot = await arrival.slot.catch(() => undefined);
-        if (slot !== undefined) return { slot: hold(slot), start: { kind: 'ahead', ms: waited() } };
+        const [came] = await Promise.allSettled([arrival.slot]);
+        if (came.status === 'fulfilled') return { slot: hold(came.value), start: { kind: 'ahead', ms: waited() } };
       }
       const slot = await start(spec);
       return { slot: hold(slot), start: { kind: 'cold', ms: waited() } };

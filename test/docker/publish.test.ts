@@ -12,7 +12,7 @@ import type { Claim } from '../../src/core/ports.ts';
 import type { Engine } from '../../src/docker/engine.ts';
 import { openLayers } from '../../src/docker/layers.ts';
 import { publishOf, type PublishParts } from '../../src/docker/publish.ts';
-import type { Slot } from '../../src/docker/slot.ts';
+import { SlotLost, type Slot } from '../../src/docker/slot.ts';
 import type { Workspaces } from '../../src/docker/workspace.ts';
 import { openExecutorRig, type Execution, type ExecutorRig } from '../support/executor-rig.ts';
 import { makeStep } from '../support/make.ts';
@@ -240,14 +240,16 @@ describe('where a slot cannot be frozen', () => {
     await mkdir(join(directory, 'jobs/1/1'), { recursive: true });
     const slot = { directory, record: { containerId: 'c' } } as Slot;
     const artifacts = openLayers(join(directory, 'artifacts'), 'this boot');
-    const parts = { engine: { command } as Engine, workspaces, artifacts, now: () => new Date() };
+    const parts = { engine: { command } as Engine, thawMs: 300, workspaces, artifacts, now: () => new Date() };
     const claim = wanted([publishing('true')]);
     const request = { claim, slot, n: 1, k: 1, step: publishing('true'), stop };
     return publishOf(parts, request).finally(() => rm(directory, { recursive: true, force: true }));
   }
 
   it('nothing is published before the end of the job, and the log says why', async () => {
-    const published = await outcomeOf(() => Promise.reject(new Error('docker: no freezer')));
+    const published = await outcomeOf(([verb]) =>
+      Promise.reject(new Error(verb === 'pause' ? 'docker: no freezer' : 'Container c is not paused')),
+    );
     expect(published).toEqual({
       ...{ names: [], artifacts: [], fault: null },
       notes: 'hearth: docker: no freezer\nhearth: so it is not published now, but kept at the end of the job\n',
@@ -268,6 +270,19 @@ describe('where a slot cannot be frozen', () => {
     const command = ([verb]: readonly string[]) =>
       verb === 'pause' ? Promise.resolve('') : Promise.reject(new Error('docker: stuck'));
     await expect(outcomeOf(command)).rejects.toThrow('could not be let go on after an artifact was published');
+  });
+
+  it('and an engine that is away for a moment does not cost it', async () => {
+    let away = 1;
+    const command = ([verb]: readonly string[]) =>
+      verb === 'unpause' && away-- > 0 ? Promise.reject(new Error('docker: no daemon')) : Promise.resolve('');
+    const workspaces = { find: () => success([]) } as unknown as Workspaces;
+    await outcomeOf(command, undefined, workspaces);
+    expect(away).toBe(-1);
+  });
+
+  it('and may or may not be frozen, with an engine that does not come back, it is lost', async () => {
+    await expect(outcomeOf(() => Promise.reject(new Error('docker: no daemon')))).rejects.toThrow(SlotLost);
   });
 
   it('or nobody heard whether it was, it is let go on', async () => {
