@@ -1,9 +1,11 @@
 /** Shows runs on a terminal while they go on: each job as it starts and ends, its output when it failed. */
 import { join } from 'node:path';
+import type { ImageRecord } from '../core/image/image-spec.ts';
 import type { Job } from '../core/job.ts';
 import type { TestReport } from '../core/junit.ts';
 import type { JobLogs, RunResults, RunWithJobs, Store } from '../core/ports.ts';
-import { evidenceJson, testsJson, timingsJson } from '../http/api-shapes.ts';
+import { sizeText } from '../core/size.ts';
+import { evidenceJson, imageJson, testsJson, timingsJson } from '../http/api-shapes.ts';
 import type { VerbContext } from './exit.ts';
 import { duration } from './text.ts';
 
@@ -69,8 +71,10 @@ async function showChanges(
     const failed = job.outcome?.result === 'failure' || job.outcome?.result === 'error';
     if (failed && job.attempt > 0) await indented(logs, run.id, job, context);
     // Below the log, because it is what a person looks for first.
-    const tests = (await store.resultsOf(run.id)).tests.get(job.name);
-    if (tests !== undefined) context.write(toldTests(tests));
+    const { tests, images } = await store.resultsOf(run.id);
+    const [report, image] = [tests.get(job.name), images.get(job.name)];
+    if (report !== undefined) context.write(toldTests(report));
+    if (image !== undefined) context.write(toldImage(image));
   }
 }
 
@@ -93,6 +97,17 @@ async function showPreparation(
   const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
   read.set(key, from + whole.length);
   for (const [line] of whole.toString('utf8').matchAll(SLOW)) context.write(`    … ${line}`);
+}
+
+function toldImage({ digest, pushed, images }: ImageRecord): string {
+  const lines = [
+    ...images.map(({ platform, layers, sizeBytes, emulated }) => {
+      const how = emulated.length === 0 ? '' : `, emulated: ${emulated.join(', ')}`;
+      return `${platform}: ${sizeText(sizeBytes)}, ${layers.cached} of ${layers.total} steps from the cache${how}`;
+    }),
+    ...(pushed.length === 0 ? [digest] : pushed.map((name) => `pushed ${name}`)),
+  ];
+  return lines.map((line) => `    ${line}\n`).join('');
 }
 
 const SHOWN_FAILURES = 20;
@@ -144,7 +159,7 @@ function verdict({ run, jobs }: RunWithJobs, logs: string | null): string {
 /** As the API shows runs, with what a person at the machine may want besides. */
 function summary(
   { run, jobs }: RunWithJobs,
-  { tests, flaky }: RunResults,
+  { tests, flaky, images }: RunResults,
   pathOf: (run: number, job: Job) => string | null,
 ): unknown {
   return {
@@ -158,6 +173,8 @@ function summary(
       allowed: job.outcome?.result === 'failure' && job.spec.continueOnError,
       evidence: job.evidence === null ? null : evidenceJson(job.evidence),
       tests: optionalTests(tests.get(job.name), flaky),
+      image: optionalImage(images.get(job.name)),
+      outputs: job.outputs,
       timings: timingsJson(job),
       log: job.attempt === 0 ? null : pathOf(run.id, job),
     })),
@@ -166,6 +183,10 @@ function summary(
 
 function optionalTests(report: TestReport | undefined, flaky: RunResults['flaky']): unknown {
   return report === undefined ? null : testsJson(report, flaky);
+}
+
+function optionalImage(image: ImageRecord | undefined): unknown {
+  return image === undefined ? null : imageJson(image);
 }
 
 function note({ outcome, spec }: Job): string {

@@ -4,6 +4,7 @@ import type { ArtifactOf, KeptArtifact, Publication } from './artifact.ts';
 import type { TestReport } from './junit.ts';
 import type { CommitStatus } from './commit-status.ts';
 import type { Value } from './expression/expression.ts';
+import type { ImageRecord } from './image/image-spec.ts';
 import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
@@ -241,6 +242,8 @@ export interface RunResults {
   readonly artifacts: readonly ArtifactOf[];
   /** By name of the job. */
   readonly tests: ReadonlyMap<string, TestReport>;
+  /** By name of the job that built them. */
+  readonly images: ReadonlyMap<string, ImageRecord>;
   /** Tests that both failed and passed at this commit, in whatever run or attempt. */
   readonly flaky: ReadonlySet<string>;
 }
@@ -283,4 +286,6 @@ export interface Finish {
   readonly tests?: TestReport | null;
   /** Of a job with `inputs`. */
   readonly reuse?: Reuse;
+  /** Of a job that built one. */
+  readonly image?: ImageRecord;
 }

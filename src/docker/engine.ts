@@ -1,6 +1,9 @@
 /** The Docker engine, by its own command line: about ten calls, none of them on the path of a warm job. */
 import { request } from 'node:http';
+import type { Readable } from 'node:stream';
 import { execa } from 'execa';
+import { dockerBuilder, type BuildRequest } from './build.ts';
+import { runLong, type CommandResult } from './long-command.ts';
 
 export interface Engine {
   /** Server version; rejects when the engine does not answer within `timeoutMs`. Cheap enough to be asked every few seconds. */
@@ -18,15 +21,28 @@ export interface Engine {
   list(label: string): Promise<readonly string[]>;
   /** The last lines that a container has written to both of its outputs. */
   logs(id: string, count: number): Promise<string>;
+  /** The kind of machine that it runs containers on, as Docker writes it. Asked once. */
+  platform(): Promise<string>;
+  /** Any other call of the command line that takes its time. */
+  long(args: readonly string[], onOutput: (text: string) => void, signal?: AbortSignal): Promise<CommandResult>;
+  /** A call whose output is large. `ended` rejects with the engine's own words; the output then is not whole. */
+  stream(args: readonly string[], signal: AbortSignal): { readonly output: Readable; readonly ended: Promise<void> };
   /** Any other call of the command line: what it prints. Rejects with the engine's own words. */
   command(args: readonly string[]): Promise<string>;
   /** Kills and removes containers; those that are gone already are no error. */
   remove(ids: readonly string[]): Promise<void>;
 }
 
+export type { BuildRequest } from './build.ts';
+export type { CommandResult } from './long-command.ts';
+
 export interface ImageInfo {
   readonly id: string;
   readonly architecture: string;
+  /** As Docker writes it, without the variant of a processor: `linux/arm64`. */
+  readonly platform: string;
+  /** Of its unpacked layers. */
+  readonly sizeBytes: number;
   /** `NAME=value` lines of the image's configuration. */
   readonly env: readonly string[];
   /** What a container of it runs: its entry point and the arguments after it. */
@@ -38,6 +54,8 @@ export interface ImageInfo {
 interface Inspected {
   readonly Id: string;
   readonly Architecture: string;
+  readonly Os: string;
+  readonly Size: number;
   readonly Config?: {
     readonly Env?: readonly string[] | null;
     readonly Entrypoint?: readonly string[] | null;
@@ -55,16 +73,6 @@ export interface ContainerInfo {
   readonly resolvConf: string;
 }
 
-export interface BuildRequest {
-  readonly tag: string;
-  /** Cache mounts of a Dockerfile are shared only within it. */
-  readonly cacheNamespace: string;
-  readonly context: string;
-  readonly file: string;
-}
-
-export type CommandResult = { readonly ok: true } | { readonly ok: false; readonly lastLines: string };
-
 export interface EngineOptions {
   /** As DOCKER_HOST; absent = what the environment says, else the local socket. */
   readonly host?: string | undefined;
@@ -76,14 +84,14 @@ export interface EngineOptions {
   readonly makeMs?: number;
 }
 
-const LAST_LINES = 20;
 const GONE = /No such container|removal of container .* is already in progress/;
 
 /** Every call ends: with an answer, or with an error after its deadline. */
 export function dockerEngine(options: EngineOptions = {}): Engine {
   const { host, answerMs = 120_000, removeMs = 60_000, makeMs = 2 * 60 * 60_000 } = options;
   const env = host === undefined ? {} : { DOCKER_HOST: host };
-  let builder: Promise<Builder> | undefined;
+  const builder = dockerBuilder(env, makeMs);
+  let native: Promise<string> | undefined;
 
   const quiet = { reject: false, stdin: 'ignore', timeout: answerMs, env } as const;
   const call = (args: readonly string[], timeout: number) => execa('docker', args, { ...quiet, timeout });
@@ -101,31 +109,6 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
     return (JSON.parse(result.stdout) as unknown[])[0];
   }
 
-  async function make(
-    args: readonly string[],
-    onOutput: (text: string) => void,
-    command = 'docker',
-    more: Readonly<Record<string, string>> = {},
-  ): Promise<CommandResult> {
-    const child = execa(command, args, {
-      all: true,
-      buffer: false,
-      reject: false,
-      stdin: 'ignore',
-      env: { ...env, ...more },
-      timeout: makeMs,
-    });
-    let last: string[] = [];
-    for await (const line of child.iterable({ from: 'all' })) {
-      onOutput(`${line}\n`);
-      last = [...last.slice(1 - LAST_LINES), line];
-    }
-    const result = await child;
-    if (!result.failed) return { ok: true };
-    if (result.timedOut) last.push(`it did not end within ${makeMs} ms and was stopped`);
-    return { ok: false, lastLines: last.join('\n') || result.shortMessage || '' };
-  }
-
   return {
     async version(timeoutMs) {
       if (host === undefined || host.startsWith('unix://')) return localVersion(host, timeoutMs);
@@ -134,23 +117,17 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
     async image(reference) {
       const found = await inspect(['image', 'inspect', reference]);
       if (found === undefined) return undefined;
-      const { Id: id, Architecture: architecture, Config: config } = found as Inspected;
+      const { Id: id, Architecture: architecture, Os, Size: sizeBytes, Config: config } = found as Inspected;
       const test = config?.Healthcheck?.Test ?? [];
       return {
-        ...{ id, architecture, env: config?.Env ?? [] },
+        ...{ id, architecture, platform: `${Os}/${architecture}`, sizeBytes, env: config?.Env ?? [] },
         ...{ entrypoint: config?.Entrypoint ?? [], command: config?.Cmd ?? [] },
         hasHealthCheck: test.length > 0 && test[0] !== 'NONE',
       };
     },
-    pull: (reference, onOutput) => make(['pull', '--quiet', '--', reference], onOutput),
-    async build({ tag, context, file, cacheNamespace }, onOutput) {
-      builder ??= findBuilder();
-      const { command, buildKit } = await builder;
-      const progress = buildKit ? ['--progress=plain'] : [];
-      const namespace = buildKit ? ['--build-arg', `BUILDKIT_CACHE_MOUNT_NS=${cacheNamespace}`] : [];
-      const args = ['build', ...progress, ...namespace, '--tag', tag, '--file', file, '--', context];
-      return make(args, onOutput, command, { DOCKER_BUILDKIT: buildKit ? '1' : '0' });
-    },
+    pull: (reference, onOutput) =>
+      runLong({ command: 'docker', args: ['pull', '--quiet', '--', reference], env, timeoutMs: makeMs, onOutput }),
+    build: (request, onOutput) => builder.build(request, onOutput),
     async run(args) {
       return (await docker(['run', '--detach', ...args])).stdout.trim();
     },
@@ -176,6 +153,28 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
       const result = await execa('docker', ['logs', '--tail', String(count), id], { ...quiet, all: true });
       if (result.failed) throw trouble(result);
       return result.all;
+    },
+    platform() {
+      native ??= docker(['version', '--format', '{{.Server.Os}}/{{.Server.Arch}}']).then(({ stdout }) => stdout.trim());
+      return native;
+    },
+    long: (args, onOutput, signal) => runLong({ command: 'docker', args, env, timeoutMs: makeMs, onOutput, signal }),
+    stream(args, signal) {
+      const options = {
+        buffer: { stdout: false },
+        stdin: 'ignore',
+        timeout: makeMs,
+        cancelSignal: signal,
+        reject: false,
+        env,
+      } as const;
+      const child = execa('docker', args, options);
+      return {
+        output: child.stdout,
+        ended: child.then((result) => {
+          if (result.failed) throw trouble(result);
+        }),
+      };
     },
     command: async (args) => (await docker(args)).stdout,
     async remove(ids) {
@@ -206,26 +205,6 @@ async function localVersion(host: string | undefined, timeoutMs: number): Promis
     call.end();
   });
   return (JSON.parse(answer) as { Version: string }).Version;
-}
-
-interface Builder {
-  readonly command: string;
-  readonly buildKit: boolean;
-}
-
-/**
- * BuildKit comes with the buildx plugin, or inside the command line before version 23; several command lines may be
- * installed side by side. Where none has it, the engine's old builder serves.
- */
-async function findBuilder(): Promise<Builder> {
-  for (const command of ['docker', '/usr/bin/docker']) {
-    const options = { reject: false, stdin: 'ignore' } as const;
-    if (!(await execa(command, ['buildx', 'version'], options)).failed) return { command, buildKit: true };
-    const { stdout, failed } = await execa(command, ['--version'], options);
-    const major = Number(/version (\d+)\./.exec(stdout)?.[1] ?? Number.NaN);
-    if (!failed && major < 23) return { command, buildKit: true };
-  }
-  return { command: 'docker', buildKit: false };
 }
 
 interface Failure {

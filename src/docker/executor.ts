@@ -27,6 +27,7 @@ import { place, type Placement } from './placement.ts';
 import { runPlaced } from './placed-job.ts';
 import type { Masker } from './raw-log.ts';
 import { isErrno } from '../core/errno.ts';
+import type { ImageJobs } from './image-job.ts';
 import { rightsOf } from '../core/trust.ts';
 import { decideReuse } from './reuse.ts';
 import type { Services } from './services.ts';
@@ -59,6 +60,7 @@ export interface ExecutorParts {
   readonly warmth: Warmth;
   readonly services: Services;
   readonly egress: Egress;
+  readonly images: ImageJobs;
   /** A fresh masker for one log, also of these texts. */
   readonly masker: (texts: readonly string[]) => Masker;
   readonly secrets: JobSecrets;
@@ -94,6 +96,8 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
   }
 
   async function attempt(claim: Claim, signals: ExecutionSignals, log: JobLogWriter): Promise<Finish | undefined> {
+    const { image } = claim.job.spec;
+    if (image !== undefined) return parts.images.run(claim, image, signals, log);
     const begun = findPlacement(claim);
     const placement = begun ?? (await begin(claim, signals, log));
     if ('outcome' in placement) return placement;
@@ -191,6 +195,7 @@ export function dockerExecutor(parts: ExecutorParts): Executor {
     await sweepPrivateLayers(parts.layers, claims);
     await parts.artifacts.sweep();
     await parts.kept.prune();
+    await parts.images.sweep();
     await sweepShells(parts.shellsRoot, parts.engine);
     await parts.slots.takeOver(new Set([...recovered.values()].map(({ slotId }) => slotId)));
     await parts.services.sweep(new Set(recovered.keys()));

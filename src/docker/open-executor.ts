@@ -9,12 +9,15 @@ import { dockerEngine, type Engine } from './engine.ts';
 import { isInstallFailure } from './dependency-layers.ts';
 import { dockerExecutor } from './executor.ts';
 import type { KeptLimits } from '../core/kept.ts';
+import { openBaseImages } from './base-images.ts';
+import { openImageJobs } from './image-job.ts';
 import { openKept, type Kept } from './kept.ts';
 import { openLayers, type Layers } from './layers.ts';
 import { openMountHelper } from './mount-helper.ts';
 import { nativePrograms } from './native.ts';
 import type { Masker } from './raw-log.ts';
 import { openPreparations, type OpenPreparations } from './prewarm.ts';
+import { openRegistry } from './registry.ts';
 import { openServices } from './services.ts';
 import { shellsOf } from './shell.ts';
 import { openSidecars } from './sidecars.ts';
@@ -116,8 +119,17 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     graceMs: GRACE_MS,
     onError: options.onError,
   };
+  const bases = openBaseImages(engine, openRegistry(), () => options.clock.monotonicMs());
+  const images = await openImageJobs({
+    ...parts,
+    ...{ bases, registry: openRegistry(), artifacts, secrets: options.secrets, random: options.random },
+    buildsRoot: inData('builds'),
+    secretsRoot: join('/dev/shm', `hearth-${digest(options.dataDirectory)}`),
+    isRestricted: egress.isRestricted,
+  });
   const executor = dockerExecutor({
     ...parts,
+    images,
     logs: options.logs,
     slotsRoot: root,
     isRoot: options.isRoot,
@@ -169,5 +181,9 @@ export async function removeSlotsOf(dataDirectory: string, dockerHost?: string):
 
 /** Tells the containers of one Hearth from those of any other on the machine, and its services from its slots. */
 export function labelOf(kind: 'data' | 'services' | 'shells', dataDirectory: string): string {
-  return `hearth.${kind}=${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
+  return `hearth.${kind}=${digest(dataDirectory)}`;
+}
+
+function digest(dataDirectory: string): string {
+  return createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16);
 }

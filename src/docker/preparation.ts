@@ -113,11 +113,17 @@ async function resolveImage(
 }
 
 /** The files that a job of this run gets. The caller releases them. Throws Ended. */
-export function filesOf(parts: PreparationParts, { run, context }: Pick<Claim, 'run' | 'context'>): Promise<HeldLayer> {
+export function filesOf(
+  parts: Pick<PreparationParts, 'git' | 'checkouts'>,
+  { run, context }: Pick<Claim, 'run' | 'context'>,
+): Promise<HeldLayer> {
   return openCheckout(parts, { ...run, sha: filesAt(run, context) });
 }
 
-async function openCheckout({ checkouts, git }: PreparationParts, { repo, sha, trust }: Commit): Promise<HeldLayer> {
+async function openCheckout(
+  { checkouts, git }: Pick<PreparationParts, 'git' | 'checkouts'>,
+  { repo, sha, trust }: Commit,
+): Promise<HeldLayer> {
   return checkouts.acquire({ repoId: repo.id, trust, key: sha }, async (directory) => {
     const made = await git.checkout({ repo, sha, directory });
     if (!made.ok) throw new Ended(error(made.problem.kind === 'disk' ? 'disk' : 'checkout', made.problem.message));

@@ -60,7 +60,8 @@ async function keyOf(
   const files = inputFiles(patterns, await parts.git.tree(claim.run.repo, filesAt(claim.run, claim.context)));
   if (!files.ok) throw new Ended(error('config', files.problem));
   const { image, wanted } = await resolveSlot(parts, claim, say);
-  const services = await Promise.all(readyServices(claim).map((service) => parts.sidecars.named(service.image, say)));
+  const named = readyServices(claim).map((service) => parts.sidecars.named(service.image, claim.run, say));
+  const services = await Promise.all(named);
   return sha256(
     reuseKeyText(claim, {
       files: files.value,

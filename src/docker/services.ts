@@ -66,7 +66,7 @@ export function openServices(parts: ServicesParts): Services {
   async function start(claim: Claim, stop: AbortSignal, say: (text: string) => void): Promise<RunningServices | null> {
     const wanted = fillIn(claim);
     if (wanted.length === 0) return null;
-    const images = await Promise.all(wanted.map((service) => imageOf(service, say)));
+    const images = await Promise.all(wanted.map((service) => imageOf(claim, service, say)));
     stop.throwIfAborted();
     const network = await makeNetwork(claim);
     const runs = await Promise.allSettled(
@@ -93,8 +93,8 @@ export function openServices(parts: ServicesParts): Services {
     return { network: network.name, subnet: network.subnet, contexts: Object.fromEntries(contexts) };
   }
 
-  async function imageOf(service: ReadyService, say: (text: string) => void) {
-    const image = await parts.sidecars.named(service.image, say);
+  async function imageOf({ run }: Claim, service: ReadyService, say: (text: string) => void) {
+    const image = await parts.sidecars.named(service.image, run, say);
     if (image.ok) return image.value;
     say(`${image.problem}\n`);
     const why = image.problem.trimEnd().split('\n').at(-1) ?? '';

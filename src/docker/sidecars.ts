@@ -1,6 +1,7 @@
 /** From the `sidecar` of a pipeline to the image that slots are started from: pulled or built once, then remembered. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { ownImages } from '../core/image/image-names.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import type { Git } from '../core/ports.ts';
 import type { SidecarSource } from '../core/pipeline/pipeline.ts';
@@ -14,11 +15,13 @@ export interface Sidecars {
    * the last lines of what pull or build said.
    */
   resolve(request: SidecarRequest): Promise<Result<ImageInfo, string>>;
-  /** The same for an image that has a name. */
-  named(image: string, say: (text: string) => void): Promise<Result<ImageInfo, string>>;
+  /** The same for an image that has a name. Of images that jobs built only those of the run's own repository and class. */
+  named(image: string, run: OwnerOfImages, say: (text: string) => void): Promise<Result<ImageInfo, string>>;
   /** Forgets an image that turned out to be gone. */
   forget(imageId: string): void;
 }
+
+type OwnerOfImages = Parameters<typeof ownImages>[0];
 
 export interface SidecarRequest {
   readonly sidecar: SidecarSource;
@@ -93,9 +96,16 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
 
   async function named(
     image: string,
+    owner: OwnerOfImages,
     say: (text: string) => void,
     hint?: SidecarRequest['hint'],
   ): Promise<Result<ImageInfo, string>> {
+    if (image.startsWith(ownImages(owner))) {
+      const here = await engine.image(image);
+      return here === undefined
+        ? failed(`${image} is not on this machine; run the job that builds it again`)
+        : success(here);
+    }
     if (!isName(image))
       return failed(`${image} is the id of an image or one that Hearth built; name an image as a registry does`);
     return once(image, hint === undefined ? { say } : { say, hint }, (sayToAll) => {
@@ -116,9 +126,9 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
   }
 
   return {
-    named: (image, say) => named(image, say),
+    named: (image, owner, say) => named(image, owner, say),
     async resolve({ sidecar, repo, sha, trust, files, say, hint }) {
-      if (sidecar.kind === 'image') return named(sidecar.image, say, hint);
+      if (sidecar.kind === 'image') return named(sidecar.image, { repo, trust }, say, hint);
       const [context, file, ignored] = await Promise.all(
         [sidecar.context, sidecar.file, `${sidecar.file}.dockerignore`].map((path) => git.objectId(repo, sha, path)),
       );
@@ -145,9 +155,9 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
   };
 }
 
-/** An id, or the beginning of one, would reach images of other repositories; so would the tags of sidecars we built. */
+/** An id, or the beginning of one, would reach images of other repositories; so would the tags of what we built. */
 function isName(image: string): boolean {
-  return !/^(?:sha256:)?[0-9a-f]+$/.test(image) && !image.startsWith('hearth/sidecar');
+  return !/^(?:sha256:)?[0-9a-f]+$/.test(image) && !image.startsWith('hearth/');
 }
 
 /** The build runs on the host and would follow a link in their place, also to where no job may look. */

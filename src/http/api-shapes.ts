@@ -1,5 +1,6 @@
 /** JSON as the API shows it: snake_case, stable, nothing that only the inside needs. */
 import type { IntakeState } from '../core/intake.ts';
+import type { ImageRecord } from '../core/image/image-spec.ts';
 import type { Job } from '../core/job.ts';
 import type { TestReport } from '../core/junit.ts';
 import type { RunResults, RunWithJobs } from '../core/ports.ts';
@@ -37,6 +38,39 @@ export interface RunDetailsJson extends RunJson {
   readonly artifacts: readonly ArtifactJson[];
   /** By job, of those that kept JUnit reports. */
   readonly tests: Readonly<Record<string, TestsJson>>;
+  /** By job, of those that built one. */
+  readonly images: Readonly<Record<string, ImageJson>>;
+}
+
+export interface ImageJson {
+  /** Of the index where there are several platforms, else of the manifest. */
+  readonly digest: string;
+  /** `registry/name:tag@sha256:…` */
+  readonly pushed: readonly string[];
+  readonly platforms: readonly PlatformImageJson[];
+}
+
+export interface PlatformImageJson {
+  readonly platform: string;
+  readonly digest: string;
+  readonly id: string;
+  /** Of its unpacked layers. */
+  readonly size_bytes: number;
+  readonly build_ms: number;
+  /** Steps of the Dockerfile, and how many of them the layer cache answered. */
+  readonly steps: number;
+  readonly cached_steps: number;
+  /** Targets whose RUN instructions went through an emulator. */
+  readonly emulated: readonly string[];
+  /** What `verify` saw, a sentence each. */
+  readonly verified: readonly string[];
+  /** What its FROM lines were resolved to: a digest of the registry, or an image that lay on the machine. */
+  readonly bases: readonly {
+    readonly name: string;
+    readonly platform: string;
+    readonly digest: string | null;
+    readonly image_id: string | null;
+  }[];
 }
 
 export interface ArtifactJson {
@@ -137,7 +171,7 @@ export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>
 
 export function runDetailsJson(
   run: RunWithJobs,
-  { artifacts, tests, flaky }: RunResults,
+  { artifacts, tests, flaky, images }: RunResults,
   links: Pick<Links, 'jobLog' | 'artifact'>,
 ): RunDetailsJson {
   return {
@@ -148,6 +182,7 @@ export function runDetailsJson(
       url: links.artifact(run.run, artifact),
     })),
     tests: Object.fromEntries([...tests].map(([job, report]) => [job, testsJson(report, flaky)])),
+    images: Object.fromEntries([...images].map(([job, record]) => [job, imageJson(record)])),
   };
 }
 
@@ -202,4 +237,17 @@ function configJson({ sha, branch, ignored }: ConfigSource): RunJson['config'] {
 
 function between(from: Date | null, to: Date | null): number | null {
   return from === null || to === null ? null : to.getTime() - from.getTime();
+}
+
+export function imageJson({ digest, pushed, images }: ImageRecord): ImageJson {
+  return {
+    ...{ digest, pushed },
+    platforms: images.map(({ platform, id, sizeBytes, buildMs, layers, emulated, verified, bases, digest: own }) => ({
+      ...{ platform, digest: own, id, size_bytes: sizeBytes, build_ms: buildMs },
+      ...{ steps: layers.total, cached_steps: layers.cached, emulated, verified },
+      bases: bases.map(({ name, platform: of, digest: base, imageId }) => ({
+        ...{ name, platform: of, digest: base, image_id: imageId },
+      })),
+    })),
+  };
 }

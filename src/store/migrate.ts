@@ -15,6 +15,7 @@ import { reruns } from './migrations/0011-reruns.ts';
 import { reuse } from './migrations/0012-reuse.ts';
 import { labels } from './migrations/0013-labels.ts';
 import { publications } from './migrations/0014-publications.ts';
+import { images } from './migrations/0015-images.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -32,6 +33,7 @@ export const migrations: readonly Migration[] = [
   reuse,
   labels,
   publications,
+  images,
 ];
 
 /**

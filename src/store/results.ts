@@ -1,8 +1,9 @@
-/** What jobs left behind: artifacts and test reports. The files themselves are not in the store. */
+/** What jobs left behind: artifacts, test reports, images. The files themselves are not in the store. */
 import { sql, type SqlBool } from 'kysely';
 import type { ArtifactOf, KeptArtifact } from '../core/artifact.ts';
 import { flakyTests, type TestReport } from '../core/junit.ts';
-import type { RunResults } from '../core/ports.ts';
+import type { ImageRecord } from '../core/image/image-spec.ts';
+import type { Finish, RunResults } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { originOf, type Job, type JobOrigin } from '../core/job.ts';
 import { jobOf } from './rows.ts';
@@ -12,9 +13,14 @@ import type { ArtifactRow, Db, JobRow, RunRow } from './schema.ts';
 export async function keepResults(
   db: Db,
   job: JobRow,
-  { artifacts = [], tests }: { readonly artifacts?: readonly KeptArtifact[]; readonly tests?: TestReport | null },
+  { artifacts = [], tests, image }: Pick<Finish, 'artifacts' | 'tests' | 'image'>,
 ): Promise<void> {
   await insertArtifacts(db, job, artifacts);
+  if (image !== undefined)
+    await db
+      .insertInto('images')
+      .values({ job_id: job.id, attempt: job.attempt, record: JSON.stringify(image) })
+      .execute();
   if (tests === undefined || tests === null) return;
   const of = { run_id: job.run_id, job_id: job.id, attempt: job.attempt };
   const run = await db
@@ -64,7 +70,7 @@ export async function artifactsOfJobs(
 export async function resultsOf(db: Db, run: number): Promise<RunResults> {
   const jobs = (await db.selectFrom('jobs').selectAll().where('run_id', '=', run).orderBy('id').execute()).map(jobOf);
   const of = await db.selectFrom('runs').select(['repo_id', 'sha']).where('id', '=', run).executeTakeFirst();
-  if (of === undefined) return { artifacts: [], tests: new Map(), flaky: new Set() };
+  if (of === undefined) return { artifacts: [], tests: new Map(), flaky: new Set(), images: new Map() };
   const rows = await db
     .selectFrom('test_reports')
     .selectAll()
@@ -82,7 +88,23 @@ export async function resultsOf(db: Db, run: number): Promise<RunResults> {
     if (own !== undefined) tests.set(job.name, own);
   }
   const kept = await artifactsOfJobs(db, jobs);
-  return { artifacts: kept, tests, flaky: flakyTests(reports.map(({ report }) => report)) };
+  const flaky = flakyTests(reports.map(({ report }) => report));
+  return { artifacts: kept, tests, flaky, images: await imagesOf(db, jobs) };
+}
+
+async function imagesOf(db: Db, jobs: readonly Job[]): Promise<ReadonlyMap<string, ImageRecord>> {
+  const found = new Map<string, ImageRecord>();
+  for (const job of jobs.filter(({ spec }) => spec.image !== undefined)) {
+    const { jobId, attempt } = originOf(job);
+    const row = await db
+      .selectFrom('images')
+      .select('record')
+      .where('job_id', '=', jobId)
+      .where('attempt', '=', attempt)
+      .executeTakeFirst();
+    if (row !== undefined) found.set(job.name, JSON.parse(row.record) as ImageRecord);
+  }
+  return found;
 }
 
 async function reportOf(db: Db, { jobId, attempt }: Pick<JobOrigin, 'jobId' | 'attempt'>) {

@@ -23,6 +23,7 @@ export interface Schema {
   readonly artifacts: ArtifactTable;
   readonly reusable: ReusableTable;
   readonly test_reports: TestReportTable;
+  readonly images: ImageTable;
   readonly repositories: RepositoryTable;
   readonly timetable: TimetableTable;
   readonly job_durations: JobDurationTable;
@@ -212,6 +213,13 @@ export interface TestReportTable {
   repo_id: Fixed<number>;
   sha: Fixed<string>;
   report: Fixed<Json>;
+}
+
+export interface ImageTable {
+  job_id: Fixed<number>;
+  attempt: Fixed<number>;
+  /** An ImageRecord. */
+  record: Fixed<Json>;
 }
 
 /** The newest success with a key; see core/reuse.ts. */

@@ -21,6 +21,7 @@ test('shows a run in the documented shape', async () => {
   expect(body).toEqual({
     artifacts: [],
     tests: {},
+    images: {},
     id: run.id,
     repo: 'octo/hello',
     ref: 'refs/heads/main',

@@ -60,6 +60,12 @@ const places: readonly Place[] = [
     scope: { contexts: atStart },
   })),
   { path: ['jobs', '*', 'services', '*', 'health', 'command'], scope: { contexts: atStart } },
+  ...['context', 'file', 'target', 'push'].map((key) => ({
+    path: ['jobs', '*', 'image', key],
+    scope: { contexts: atStart },
+  })),
+  ...['args', 'push'].map((key) => ({ path: ['jobs', '*', 'image', key, '*'], scope: { contexts: atStart } })),
+  { path: ['jobs', '*', 'image', 'credentials', '*'], scope: { contexts: [...atStart, 'secrets'] } },
   { path: ['jobs', '*', 'outputs', '*'], scope: { contexts: inSteps } },
   { path: ['jobs', '*', 'run'], scope: withSecrets, isScript: true },
   { path: ['jobs', '*', 'steps', '*', 'run'], scope: withSecrets, isScript: true },

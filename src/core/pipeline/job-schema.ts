@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { artifacts } from './artifact-schema.ts';
 import { container, services } from './container-schema.ts';
+import { image, verify } from './image-schema.ts';
 import { secretUses } from './secret-uses.ts';
 import { priority, resources } from './resources-schema.ts';
 import {
@@ -226,7 +227,9 @@ export const job = z.strictObject(
       ),
     platforms: listOrOne(platform, 'must be a platform or a list of platforms', 1)
       .optional()
-      .describe('The job runs once on each of these, on workers of that kind: `linux/amd64`, `linux/arm64`.'),
+      .describe(
+        'The job runs once on each of these, on workers of that kind: `linux/amd64`, `linux/arm64`. With `image`: the image is built for each of them, by one job.',
+      ),
     resources: resources.optional().describe('What the job needs of the machine, and its limits.'),
     parallel: z
       .int({ error: 'must be a whole number' })
@@ -248,11 +251,13 @@ export const job = z.strictObject(
       .record(identifier, scalar, { error: 'must be a mapping from names to values' })
       .optional()
       .describe('What jobs that need this one get as `needs.<job>.outputs`.'),
+    image: image.optional().describe('Builds an image from the workspace, in the place of `run` and `steps`.'),
+    verify: verify.optional().describe('What must be true of the image before it counts as built.'),
     container: container.optional().describe('The image this job runs in, instead of the sidecar.'),
     services: services
       .optional()
       .describe('Containers beside the job, by name; steps reach them at `<service>:<port>`.'),
     defaults: defaults.optional().describe('What steps of this job take when they say nothing else.'),
   },
-  { error: 'must be a mapping with run or steps' },
+  { error: 'must be a mapping with run, steps or image' },
 );

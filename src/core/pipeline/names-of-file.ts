@@ -10,10 +10,12 @@ import {
   strategyKeys,
 } from '../expression/context-keys.ts';
 import type { Read } from '../expression/expression-reads.ts';
+import { dashed, imageOutputs } from '../image/image-spec.ts';
 import { closed, fixed, listed, OPEN, unknownName, type Absence, type Names, type UnknownName } from './known-names.ts';
 import { needsIn } from './needs-in-file.ts';
 import { nodeAt } from './pipeline-issues.ts';
 import { sameName } from './pipeline-names.ts';
+import { platformOf } from '../runs-on.ts';
 import { shown } from '../shown.ts';
 import type { YamlNode } from './yaml-tree.ts';
 
@@ -124,12 +126,25 @@ class FileNames {
     if (job === undefined || !isMapping(job)) return OPEN;
     const outputs = job.entries.get('outputs')?.node;
     if (outputs !== undefined && !isMapping(outputs)) return OPEN;
-    const names = keysOf(outputs);
+    const built = outputsOfImage(job);
+    if (built === OPEN) return OPEN;
+    const names = [...keysOf(outputs), ...built];
     return closed(names, (name) => {
       const next = names.length === 0 ? 'Declare it below "outputs" of that job' : `Its outputs: ${listed(names)}`;
       return { why: `the job ${shown(key)} has no output ${shown(name)}`, next };
     });
   }
+}
+
+/** What a stage of facts tells is known once it was built. */
+function outputsOfImage(job: YamlNode): readonly string[] | typeof OPEN {
+  const image = job.entries.get('image')?.node;
+  if (image === undefined) return [];
+  if (!isMapping(image) || image.entries.has('facts')) return OPEN;
+  const platforms = job.entries.get('platforms')?.node;
+  const items = platforms === undefined ? [] : Array.isArray(platforms.value) ? platforms.items : [platforms];
+  const known = items.flatMap(({ value }) => (typeof value === 'string' ? [platformOf(value) ?? value] : []));
+  return [...imageOutputs, ...known.flatMap((platform) => imageOutputs.map((name) => `${name}-${dashed(platform)}`))];
 }
 
 function outputsOfEarly(key: string): Names {
@@ -192,7 +207,7 @@ function matrixOf(job: YamlNode): Names {
     ...new Set([
       ...axes,
       ...(include?.items ?? []).flatMap(keysOf),
-      ...(job.entries.has('platforms') ? ['platform'] : []),
+      ...(job.entries.has('platforms') && !job.entries.has('image') ? ['platform'] : []),
     ]),
   ];
   return closed(names, (name) =>

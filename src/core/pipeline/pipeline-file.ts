@@ -24,6 +24,7 @@ import { failed, success, type Result } from '../result.ts';
 import { resourcesOf } from './resources-schema.ts';
 import type { Retry } from '../schedule/retry.ts';
 import { artifactsOf } from './artifact-schema.ts';
+import { checksOf, imageOf, secretTextsOf } from './image-schema.ts';
 import { platformOf } from '../runs-on.ts';
 import { usesOf } from './secret-uses.ts';
 import { durationMs, listOf } from './schema-values.ts';
@@ -185,16 +186,15 @@ type Defaults = NonNullable<PipelineInput['defaults']>['run'];
 
 function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): JobTemplate {
   const path = ['jobs', name];
-  const steps = input.steps ?? [{ run: input.run ?? '' }];
+  const steps = input.image === undefined ? (input.steps ?? [{ run: input.run ?? '' }]) : [];
   const defaults = { ...common.defaults, ...input.defaults?.run };
   // As on GitHub, where the container has its own, and the file's and the job's come on top.
   const env = { ...envAt(root, [...path, 'container', 'env']), ...common.env, ...envAt(root, [...path, 'env']) };
   const specs = steps.flatMap(({ run, ...step }, index) =>
     run === undefined ? [] : [stepOf({ ...step, run }, envAt(root, [...path, 'steps', index, 'env']), defaults)],
   );
-  const templates = [env, ...specs.map((step) => ({ ...step.env, run: step.run }))].flatMap((texts) =>
-    Object.values(texts),
-  );
+  const texts = [env, ...specs.map((step) => ({ ...step.env, run: step.run }))].flatMap((one) => Object.values(one));
+  const templates = [...texts, ...secretTextsOf(input.image)];
   return {
     name,
     title: input.name ?? name,
@@ -207,7 +207,11 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
     env,
     artifacts: artifactsOf(input.artifacts),
     ...(input['runs-on'] === undefined ? {} : { runsOn: input['runs-on'] }),
-    ...(input.platforms === undefined ? {} : { platforms: platformsOf(input.platforms) }),
+    ...(input.platforms === undefined || input.image !== undefined ? {} : { platforms: platformsOf(input.platforms) }),
+    ...(input.image === undefined
+      ? {}
+      : { image: imageOf(input.image, platformsOf(input.platforms ?? []), (key) => envAt(root, [...path, ...key])) }),
+    ...(input.verify === undefined ? {} : { verify: checksOf(input.verify) }),
     ...(input.inputs === undefined ? {} : { inputs: listOf(input.inputs) }),
     secrets: usesOf(input.secrets, templates),
     timeoutMinutes: input['timeout-minutes'] ?? DEFAULT_TIMEOUT_MINUTES,

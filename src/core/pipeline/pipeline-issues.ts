@@ -84,7 +84,6 @@ const cures: ReadonlyMap<string, string> = new Map([
   ['credentials', 'Remove it; whoever runs Hearth logs the Docker engine in (docker login), for every job alike'],
   ['matrix', 'Put it below "strategy"'],
   ['environment', 'Remove it, or put its variables into "env"'],
-  ['image', 'For the image that the job runs in write "container"'],
 ]);
 
 /** What other systems call it. */
@@ -120,6 +119,8 @@ function levelOf(path: Path): { readonly known: readonly string[]; readonly late
   if (third === 'artifacts') return keysOf.artifact;
   if (third === 'resources') return keysOf.resources;
   if (third === 'container') return keysOf.container;
+  if (third === 'image') return path.length === 3 ? keysOf.image : keysOf.credentials;
+  if (third === 'verify') return keysOf.verify;
   if (third === 'services') return path[4] === 'health' ? keysOf.health : keysOf.service;
   return third === 'needs' ? keysOf.need : keysOf.job;
 }

@@ -6,6 +6,7 @@ import { inputTypes, valueFault } from '../dispatch.ts';
 import { secretsUsed } from '../expression/expression-syntax.ts';
 import { checkGraph, type GraphJob } from '../plan/graph.ts';
 import { sameName } from './pipeline-names.ts';
+import { checkImages } from './image-rules.ts';
 import { keyPosition, labelOf, nodeAt } from './pipeline-issues.ts';
 import { normalPath } from './pipeline-paths.ts';
 import { checkPublishing } from './publish-rules.ts';
@@ -25,6 +26,7 @@ export function problemsOfRules(root: YamlNode, file: string): readonly Problem[
   checkCaches(root, report);
   checkJobs(root, report);
   checkOrder(root, report);
+  checkImages(root, report);
   checkPublishing(root, report);
   checkStepIds(root, report);
   return problems;
@@ -136,8 +138,8 @@ function checkJobs(root: YamlNode, report: Report): void {
     const steps = node.entries.get('steps');
     if (steps && node.entries.has('run'))
       report('bad-value', `${labelOf(['jobs', name])} has both run and steps. Keep one of them.`, steps.keyPosition);
-    if (!steps && !node.entries.has('run'))
-      report('missing-key', `${labelOf(['jobs', name])} must have run or steps. Add one of them.`, position);
+    if (!steps && !node.entries.has('run') && !node.entries.has('image'))
+      report('missing-key', `${labelOf(['jobs', name])} must have run, steps or image. Add one of them.`, position);
     checkUsedCaches(root, name, report);
     checkSecretVariables(root, name, report);
     checkInputFiles(root, name, report);

@@ -9,6 +9,7 @@ import { containerKeys, health, service } from './container-schema.ts';
 import { imageName } from '../containers.ts';
 import { defaults, defaultsRun, job, step, strategy } from './job-schema.ts';
 import { artifactKeys } from './artifact-schema.ts';
+import { imageKeys } from './image-schema.ts';
 import { secretUseKeys } from './secret-uses.ts';
 import { resources } from './resources-schema.ts';
 import {
@@ -129,12 +130,15 @@ export const keysOf = {
   cache: { known: Object.keys(cache.shape), later: [] },
   job: {
     known: Object.keys(job.shape),
-    later: ['matrix', 'environment', 'lane', 'workflow', 'image', 'verify', 'uses', 'with'],
+    later: ['matrix', 'environment', 'lane', 'workflow', 'uses', 'with'],
   },
   strategy: { known: Object.keys(strategy.shape), later: [] },
   container: { known: Object.keys(containerKeys.shape), later: ['options', 'ports', 'volumes', 'credentials'] },
   service: { known: Object.keys(service.shape), later: ['volumes', 'credentials'] },
   health: { known: Object.keys(health.shape), later: [] },
+  image: { known: imageKeys.image, later: [] },
+  credentials: { known: imageKeys.credentials, later: [] },
+  verify: { known: imageKeys.verify, later: [] },
   defaults: { known: Object.keys(defaults.shape), later: [] },
   defaultsRun: { known: Object.keys(defaultsRun.shape), later: [] },
   need: { known: ['job', 'artifact', 'artifacts', 'optional'], later: [] },

@@ -2,6 +2,7 @@ import type { ContainerSpec, ServiceSpec } from '../containers.ts';
 import type { CronEntry } from '../cron.ts';
 import type { DispatchInputs } from '../dispatch.ts';
 import type { Value } from '../expression/expression.ts';
+import type { ImageChecks, ImageSpec } from '../image/image-spec.ts';
 import type { Axes } from '../plan/matrix.ts';
 import type { Position, Problem } from '../problem.ts';
 import type { Resources } from '../resources.ts';
@@ -184,6 +185,10 @@ export interface JobSpec {
   readonly inputs?: readonly string[];
   /** Absent = the run's sidecar. */
   readonly container?: ContainerSpec;
+  /** The job builds this, and has no steps; absent = it runs steps. */
+  readonly image?: ImageSpec;
+  /** Of an image that is built; absent = nothing is checked. */
+  readonly verify?: ImageChecks;
   /** Absent = none. */
   readonly services?: readonly ServiceSpec[];
   /** What the job tells those that need it; templates, evaluated after its last step. */

@@ -129,6 +129,11 @@ function planned({ snapshot, building, now }: Outlook, free: number, isOurs: (jo
         underWay.push(found(job));
         continue;
       }
+      if (job.spec.image !== undefined) {
+        // It is built beside the slots, and needs nothing of what is prepared here.
+        if (job.state === 'queued') room = Math.max(0, room - 1);
+        continue;
+      }
       if (job.state === 'queued') {
         const waitsMs = now.getTime() - (job.timings.queuedAt?.getTime() ?? 0) - job.spec.startDelayMs;
         if (waitsMs < -AHEAD_MS) rest.push(job);
@@ -204,6 +209,7 @@ function likelyJobs({ coming, past }: Outlook): readonly Found[] {
       .flatMap(({ run, context, jobs }) =>
         jobs
           .filter((job) => job.waitsFor.length === 0 && job.spec.condition === null && !asksForNeeds(job))
+          .filter(({ spec }) => spec.image === undefined)
           .map((job) => ({
             id: `intake ${intake.id} ${run.pipeline} ${job.name}`,
             ...{ run: { ...run, trust }, context, job: { ...job, state: 'queued' as const }, needs: {} },

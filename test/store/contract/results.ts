@@ -29,7 +29,36 @@ export function resultContract(open: OpenEmptyStore): void {
         artifacts: [artifact],
         tests: new Map([['build', report({ passed: ['a'] })]]),
         flaky: new Set(),
+        images: new Map(),
       });
+    });
+
+    test('also an image, which a run that takes the job over shows as well', async () => {
+      const image = {
+        ...{ context: '.', file: null, target: null, args: {}, platforms: [] },
+        facts: null,
+        push: [],
+        credentials: null,
+      };
+      const record = { digest: 'sha256:a', pushed: [], images: [] };
+      const jobs = [
+        { spec: makeSpec('app', { steps: [], image }), waitsFor: [] },
+        { spec: makeSpec('test'), waitsFor: ['app'] },
+      ];
+      const { run } = await runIn(store(), planned([], { jobs }));
+      const app = await claimIn(store(), run.id, 'app');
+      await store().finishJob(
+        app.id,
+        1,
+        { outcome: passed, evidence, outputs: { digest: 'sha256:a' }, image: record },
+        at(5),
+      );
+      const later = await claimIn(store(), run.id, 'test');
+      await store().finishJob(later.id, 1, { outcome: failed, evidence, outputs: {} }, at(6));
+      const again = await store().rerun(run.id, { failed: true, job: null }, at(7));
+      expect(again.kind).toBe('made');
+      for (const id of [run.id, again.kind === 'made' ? again.run : 0])
+        expect((await store().resultsOf(id)).images).toEqual(new Map([['app', record]]));
     });
 
     test('is only for those jobs that take it, and what an action uploaded only for those that download it', async () => {
@@ -82,7 +111,12 @@ export function resultContract(open: OpenEmptyStore): void {
       const first = await finishWith('one', report({ failed: 2, failures: [failure('a'), failure('b')] }));
       await finishWith('two', report({ failed: 1, failures: [failure('b')], passed: ['a'] }));
       expect((await store().resultsOf(first)).flaky).toEqual(new Set(['a']));
-      expect(await store().resultsOf(9999)).toEqual({ artifacts: [], tests: new Map(), flaky: new Set() });
+      expect(await store().resultsOf(9999)).toEqual({
+        artifacts: [],
+        tests: new Map(),
+        flaky: new Set(),
+        images: new Map(),
+      });
     });
 
     test('is listed once its time is over, and gone once it was removed', async () => {

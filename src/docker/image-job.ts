@@ -1,0 +1,272 @@
+/** A job that builds an image: context, one build for each platform, checks, push, and what of it stands on the run. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ExpressionFailure } from '../core/expression/expression.ts';
+import { cacheNamespaceOf, ownImages } from '../core/image/image-names.ts';
+import { dashed, type ImageRecord, type ImageSpec } from '../core/image/image-spec.ts';
+import { indexOf, type Descriptor } from '../core/image/oci.ts';
+import { readyImage, type ReadyImage } from '../core/image/ready-image.ts';
+import { error, type Outcome } from '../core/outcome.ts';
+import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter, Random } from '../core/ports.ts';
+import { failed, success, type Result } from '../core/result.ts';
+import type { JobSecrets, SecretTexts } from '../core/secrets/secrets-port.ts';
+import { sizeText } from '../core/size.ts';
+import { holdArtifacts } from './artifacts.ts';
+import { Ended } from './ended.ts';
+import { hider, type Hide } from './hide.ts';
+import { buildImage, type BuildFailure, type Built, type ImageBuildParts } from './image-build.ts';
+import { makeContext, type BuildContext } from './image-context.ts';
+import { minutes } from './job-outcome.ts';
+import { pushImages, type Pushed, type PushParts } from './image-push.ts';
+import type { Layers } from './layers.ts';
+import { maskedLog, type MaskedLog } from './masked-log.ts';
+import { filesOf, type PreparationParts } from './preparation.ts';
+import type { Masker } from './raw-log.ts';
+import { digestOf } from './registry.ts';
+import { removeTree } from './remove-tree.ts';
+import { manifestOfImage } from './saved-image.ts';
+
+export interface ImageJobParts extends ImageBuildParts, PushParts, Pick<PreparationParts, 'git' | 'checkouts'> {
+  readonly artifacts: Layers;
+  readonly secrets: JobSecrets;
+  readonly masker: (texts: readonly string[]) => Masker;
+  readonly logBytes: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** For files of builds under way; what is in it at start is left over. */
+  readonly buildsRoot: string;
+  /** Jobs may not connect to everything. A build cannot be held to that, so code of forks builds without a network. */
+  readonly isRestricted: boolean;
+}
+
+/** Manifests by the ids of their images: to make one the engine has to read the whole image. */
+interface Known {
+  readonly manifests: Map<string, Descriptor>;
+}
+
+export interface ImageJobs {
+  /**
+   * Throws Ended with the outcome that the job takes where no command of it came to an end. May be repeated, also after a
+   * crash: what the layer cache has is not built again.
+   */
+  run(claim: Claim, spec: ImageSpec, signals: ExecutionSignals, log: JobLogWriter): Promise<Finish>;
+  /** Removes what builds of a killed process left. Call before the first `run`. */
+  sweep(): Promise<void>;
+}
+
+/** Makes the folders it needs. */
+export async function openImageJobs(parts: ImageJobParts): Promise<ImageJobs> {
+  const folders = [parts.buildsRoot, parts.secretsRoot];
+  const makeFolders = async (): Promise<void> => {
+    for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 });
+  };
+  await makeFolders();
+  const manifests = new Map<string, Descriptor>();
+  return {
+    run: (claim, spec, signals, log) => runImageJob({ ...parts, manifests }, claim, spec, signals, log),
+    async sweep() {
+      for (const folder of folders) await removeTree(folder);
+      await makeFolders();
+    },
+  };
+}
+
+async function runImageJob(
+  parts: ImageJobParts & Known,
+  claim: Claim,
+  spec: ImageSpec,
+  signals: ExecutionSignals,
+  log: JobLogWriter,
+): Promise<Finish> {
+  const { job } = claim;
+  const secrets = await parts.secrets.of(claim);
+  if (!secrets.ok) throw new Ended(error('config', secrets.problem.join('; ')));
+  const texts = Object.values(secrets.value);
+  const hide = hider(parts.masker(texts));
+  const out = maskedLog(log, parts.masker(texts), parts.logBytes);
+  const folder = join(parts.buildsRoot, `${job.id}.${job.attempt}.${parts.random.hex(4)}`);
+  const timeout = AbortSignal.timeout(Math.min(job.spec.timeoutMs, 2 ** 31 - 1));
+  const signal = AbortSignal.any([signals.stop, signals.detach, timeout]);
+  try {
+    const made = await make({ ...parts, hide }, { claim, spec, secrets: secrets.value, out, folder, signal, signals });
+    signals.detach.throwIfAborted();
+    const end = made.ok ? passed(made.value) : made.problem;
+    const outcome = stopOf(signals, timeout, job.spec.timeoutMs) ?? {
+      ...end.outcome,
+      message: hide(end.outcome.message),
+    };
+    if (outcome.result !== 'success') out.say(`\nhearth: ${outcome.message}\n`);
+    const { sha256, bytes, droppedBytes } = await out.finish();
+    const evidence =
+      end.exitCode === null ? null : { exitCode: end.exitCode, logSha256: sha256, logBytes: bytes, droppedBytes };
+    if (!made.ok || outcome.result !== 'success') return { outcome, outputs: {}, evidence };
+    const { outputs, record } = made.value;
+    return { outcome, outputs, image: record, evidence };
+  } catch (cause) {
+    await out.letGo();
+    if (signals.detach.aborted) throw cause;
+    const stopped = stopOf(signals, timeout, job.spec.timeoutMs);
+    if (stopped !== undefined) throw new Ended(stopped);
+    throw cause instanceof ExpressionFailure ? new Ended(error('config', hide(cause.message))) : cause;
+  } finally {
+    await removeTree(folder);
+  }
+}
+
+interface ImageJob {
+  readonly claim: Claim;
+  readonly spec: ImageSpec;
+  readonly secrets: SecretTexts;
+  readonly out: MaskedLog;
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  readonly signals: ExecutionSignals;
+}
+
+interface Made {
+  readonly record: ImageRecord;
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+async function make(
+  parts: ImageJobParts & Known & { readonly hide: Hide },
+  { claim, spec, secrets, out, folder, signal, signals }: ImageJob,
+): Promise<Result<Made, BuildFailure>> {
+  const image = readyImage(claim, spec, secrets);
+  const checkout = await filesOf(parts, claim);
+  const held = [checkout];
+  try {
+    held.unshift(...(await holdArtifacts(parts.artifacts, claim, out.say)));
+    const layers = held.map(({ path }) => path);
+    const context = await makeContext(layers, join(folder, 'workspace'), image);
+    if (!context.ok) return failed({ outcome: error(context.problem.kind, context.problem.message), exitCode: null });
+    if (claim.job.spec.resources !== null)
+      out.say('hearth: limits not applied: an image is built by the engine, beside all slots\n');
+    signals.started(parts.clock.now());
+    return await buildAll(parts, { claim, secrets, out, folder, signal, image, context: context.value });
+  } finally {
+    for (const layer of held) layer.release();
+  }
+}
+
+interface ReadyJob extends Pick<ImageJob, 'claim' | 'secrets' | 'out' | 'folder' | 'signal'> {
+  readonly image: ReadyImage;
+  readonly context: BuildContext;
+}
+
+async function buildAll(
+  parts: ImageJobParts & Known & { readonly hide: Hide },
+  job: ReadyJob,
+): Promise<Result<Made, BuildFailure>> {
+  const { image, out, signal } = job;
+  const nativePlatform = await parts.engine.platform();
+  const platforms = image.platforms.length === 0 ? [nativePlatform] : image.platforms;
+  const built: Built[] = [];
+  for (const platform of platforms) {
+    const one = await buildOne(parts, job, platform, nativePlatform);
+    if (!one.ok) return one;
+    const { buildMs, layers, sizeBytes } = one.value;
+    const seconds = (buildMs / 1000).toFixed(1);
+    out.say(
+      `${platform}: built in ${seconds} s, ${layers.cached} of ${layers.total} steps from the cache, ${sizeText(sizeBytes)}\n`,
+    );
+    built.push(one.value);
+  }
+  const pushed: Pushed[] = [];
+  for (const target of image.push) {
+    const { credentials } = image;
+    const done = await pushImages(parts, { images: built, target, credentials, say: out.say, signal });
+    if (!done.ok)
+      return failed({ outcome: error('image', `image.push: ${target.name}: ${done.problem}`), exitCode: null });
+    pushed.push(done.value);
+    out.say(`pushed ${target.name}@${done.value.digest}\n`);
+  }
+  const { digest, digests } = pushed[0] ?? (await digestsOf(parts, built, signal));
+  out.say(`digest: ${digest}\n`);
+  const record: ImageRecord = {
+    digest,
+    pushed: image.push.map(({ name }, index) => `${name}@${pushed[index]?.digest ?? ''}`),
+    images: built.map(({ facts: _, ...one }) => ({ ...one, digest: digests.get(one.platform) ?? '', verified: [] })),
+  };
+  return success({ record, outputs: outputsOf(record, built, nativePlatform, parts.hide) });
+}
+
+/** Where no registry has given it any: of the images as they lie in the engine. */
+async function digestsOf(
+  { engine, manifests }: ImageJobParts & Known,
+  built: readonly Built[],
+  signal: AbortSignal,
+): Promise<Pushed> {
+  const entries = [];
+  for (const { id, platform } of built) {
+    const manifest = manifests.get(id) ?? (await manifestOfImage(engine, id, signal));
+    manifests.set(id, manifest);
+    entries.push({ ...manifest, platform });
+  }
+  const digests = new Map(entries.map(({ platform, digest }) => [platform, digest]));
+  const [only, ...more] = entries;
+  const isAlone = only !== undefined && more.length === 0;
+  return { digests, digest: isAlone ? only.digest : digestOf(Buffer.from(indexOf(entries).text)) };
+}
+
+function buildOne(parts: ImageJobParts, job: ReadyJob, platform: string, nativePlatform: string) {
+  const { claim, secrets, image, context, out, signal } = job;
+  const { run } = claim;
+  return buildImage(parts, {
+    ...{ image, platform, nativePlatform, context, signal, say: out.say },
+    folder: join(job.folder, dashed(platform)),
+    ownPrefix: ownImages(run),
+    build: {
+      cacheNamespace: cacheNamespaceOf(run),
+      secrets: buildSecrets(claim, secrets),
+      isOffline: run.trust === 'T3' && parts.isRestricted,
+    },
+    monotonicMs: () => parts.clock.monotonicMs(),
+  });
+}
+
+/** What the job lists below `secrets`, by the names of the variables that jobs with steps would find them in. */
+function buildSecrets({ job }: Claim, secrets: SecretTexts): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    job.spec.secrets.flatMap(({ name, variable }) => (variable === null ? [] : [[variable, secrets[name] ?? '']])),
+  );
+}
+
+function outputsOf(
+  { digest, images }: ImageRecord,
+  built: readonly Built[],
+  nativePlatform: string,
+  hide: Hide,
+): Readonly<Record<string, string>> {
+  const main = images.find(({ platform }) => platform === nativePlatform) ?? images[0];
+  const single = images.length === 1;
+  const entries = [
+    // First, so that none of them takes the place of what Hearth observed itself.
+    ...built.flatMap(({ platform, facts }) =>
+      Object.entries(facts).map(([name, value]) => [single ? name : `${name}-${dashed(platform)}`, hide(value)]),
+    ),
+    ['image', main?.reference ?? ''],
+    ['digest', digest],
+    ...images.flatMap((one) => [
+      [`image-${dashed(one.platform)}`, one.reference],
+      [`digest-${dashed(one.platform)}`, one.digest],
+    ]),
+  ];
+  return Object.fromEntries(entries) as Readonly<Record<string, string>>;
+}
+
+function passed({ record }: Made): BuildFailure {
+  const what = record.images.map(({ platform }) => platform).join(', ');
+  return { outcome: { result: 'success', reason: 'exit', message: `built for ${what}` }, exitCode: 0 };
+}
+
+/** Why it was ended, whatever the builder made of that. */
+function stopOf(signals: ExecutionSignals, timeout: AbortSignal, timeoutMs: number): Outcome | undefined {
+  if (signals.stop.aborted) return signals.stop.reason as Outcome;
+  if (!timeout.aborted) return undefined;
+  return {
+    result: 'failure',
+    reason: 'timeout',
+    message: `timed out after ${minutes(timeoutMs)}`,
+  };
+}

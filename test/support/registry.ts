@@ -1,0 +1,92 @@
+/** A real image registry (Debian's docker-registry) on loopback, with a user or without; gone with its files afterwards. */
+import { spawn } from 'node:child_process';
+import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+
+export interface TestRegistry extends AsyncDisposable {
+  /** `127.0.0.1:port` */
+  readonly host: string;
+  stop(): Promise<void>;
+}
+
+export const REGISTRY_USER = { username: 'robot', password: 'registry-password-123' };
+/** What `htpasswd -nbB` makes of them. */
+const HTPASSWD = 'robot:$2y$05$U1CjXPQyZxoxpGzcqfxLROFMor98L.V2IxdmOHZLC4pp4H6vAOz6W';
+
+export async function openTestRegistry({ isOpen }: { readonly isOpen: boolean }): Promise<TestRegistry> {
+  const program = await registryProgram();
+  const folder = await mkdtemp(join(tmpdir(), 'hearth-registry-'));
+  const port = await freePort();
+  await writeFile(join(folder, 'users'), `${HTPASSWD}\n`);
+  const auth = `auth:\n  htpasswd: { realm: test, path: ${join(folder, 'users')} }\n`;
+  await writeFile(
+    join(folder, 'config.yml'),
+    `version: 0.1\nlog: { level: error }\nstorage:\n  filesystem: { rootdirectory: ${join(folder, 'data')} }\n` +
+      `http: { addr: '127.0.0.1:${port}' }\n${isOpen ? '' : auth}`,
+  );
+  const child = spawn(program, ['serve', join(folder, 'config.yml')], { stdio: 'ignore' });
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve();
+    });
+  });
+  const host = `127.0.0.1:${port}`;
+  await answering(host, () => child.exitCode);
+  const stop = async (): Promise<void> => {
+    child.kill();
+    await ended;
+  };
+  return {
+    host,
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function answering(host: string, exitCode: () => number | null): Promise<void> {
+  for (;;) {
+    if (exitCode() !== null) throw new Error(`docker-registry ended with code ${String(exitCode())}`);
+    const answer = await fetch(`http://${host}/v2/`).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer !== undefined) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Installed, its package would also bring a service that listens; so only the program is taken out of it, once. */
+async function registryProgram(): Promise<string> {
+  const folder = join(homedir(), '.cache/hearth');
+  const program = join(folder, 'docker-registry/usr/bin/docker-registry');
+  for (const known of ['/usr/bin/docker-registry', program]) {
+    const isThere = await access(known).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return known;
+  }
+  await mkdir(folder, { recursive: true });
+  const work = await mkdtemp(join(folder, 'fetch-'));
+  try {
+    await execa('apt-get', ['download', 'docker-registry'], { cwd: work });
+    await execa('sh', ['-c', 'dpkg-deb -x docker-registry_*.deb out'], { cwd: work });
+    await rename(join(work, 'out'), join(folder, 'docker-registry'));
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return program;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
