@@ -29,12 +29,21 @@ export interface Engine {
   stream(args: readonly string[], signal: AbortSignal): { readonly output: Readable; readonly ended: Promise<void> };
   /** Any other call of the command line: what it prints. Rejects with the engine's own words. */
   command(args: readonly string[]): Promise<string>;
+  /** Starts any other call whose output is taken as it comes; aborting ends it, also when nobody reads. */
+  start(args: readonly string[], signal: AbortSignal): EngineCall;
   /** Kills and removes containers; those that are gone already are no error. */
   remove(ids: readonly string[]): Promise<void>;
 }
 
 export type { BuildRequest } from './build.ts';
 export type { CommandResult } from './long-command.ts';
+
+export interface EngineCall {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** null = it was stopped, or could not be started. Never rejects. */
+  readonly exitCode: Promise<number | null>;
+}
 
 export interface ImageInfo {
   readonly id: string;
@@ -177,6 +186,23 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
       };
     },
     command: async (args) => (await docker(args)).stdout,
+    start(args, signal) {
+      const child = execa('docker', args, {
+        ...{ buffer: false, encoding: 'buffer', reject: false, stdin: 'ignore' },
+        ...{ env, cancelSignal: signal, timeout: makeMs },
+      });
+      // It would not be over as long as something that nobody reads any more waits in them.
+      const stopReading = (): void => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      };
+      signal.addEventListener('abort', stopReading, { once: true });
+      const exitCode = child.then(({ exitCode: code }) => {
+        signal.removeEventListener('abort', stopReading);
+        return signal.aborted ? null : (code ?? null);
+      });
+      return { stdout: child.stdout, stderr: child.stderr, exitCode };
+    },
     async remove(ids) {
       if (ids.length === 0) return;
       const removed = await call(['rm', '--force', '--volumes', ...ids], removeMs);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -69,5 +70,28 @@ describe('removing containers', () => {
     const there = dockerEngine({ host: `tcp://127.0.0.1:${(busy.address() as AddressInfo).port}` });
     await expect(there.remove(['gone', 'busy'])).rejects.toThrow(/docker: .*device or resource busy/s);
     await new Promise((resolve) => busy.close(resolve));
+  });
+});
+
+describe('a call whose output is taken as it comes', () => {
+  const engine = dockerEngine();
+
+  it('ends when it is aborted, though nobody reads what it says', async () => {
+    const stop = new AbortController();
+    const call = engine.start(['save', TEST_IMAGE], stop.signal);
+    await once(call.stdout, 'readable');
+    const aborted = performance.now();
+    stop.abort();
+    expect(await call.exitCode).toBeNull();
+    // It is not killed the hard way, which happens after five seconds.
+    expect(performance.now() - aborted).toBeLessThan(4_500);
+  });
+
+  it('is told by its exit code, or by null when there is no such command line', async () => {
+    const { signal } = new AbortController();
+    const call = engine.start(['version', '--format', '{{.Server.Os}}'], signal);
+    expect(Buffer.concat(await call.stdout.toArray()).toString()).toBe('linux\n');
+    expect(await call.exitCode).toBe(0);
+    expect(await engine.start(['no-such-verb'], signal).exitCode).toBe(1);
   });
 });

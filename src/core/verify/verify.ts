@@ -21,7 +21,7 @@ export interface VerifyReport extends Findings {
 }
 
 /** What an image says of itself. */
-export interface ImageRecord extends ImagePlatform {
+export interface ImageConfiguration extends ImagePlatform {
   readonly env: Readonly<Record<string, string>>;
   readonly entrypoint: readonly string[];
   readonly command: readonly string[];
@@ -33,7 +33,7 @@ export interface ImageRecord extends ImagePlatform {
 
 /** All that can be told of an image without starting it. */
 export async function verifyFiles(
-  image: ImageRecord,
+  image: ImageConfiguration,
   files: ImageFiles,
   { platform, spec }: { readonly platform: Platform; readonly spec: VerifySpec },
 ): Promise<Findings> {
@@ -71,7 +71,7 @@ export async function verifyFiles(
 
 /** What is looked at; the program of the command that is run is among them. */
 function programsOf(
-  { entrypoint, command }: ImageRecord,
+  { entrypoint, command }: ImageConfiguration,
   { binaries, run }: VerifySpec,
 ): Result<readonly string[], string> {
   const started = binaries.length > 0 ? binaries : [...entrypoint, ...command].slice(0, 1);

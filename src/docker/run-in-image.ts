@@ -1,0 +1,90 @@
+/** Runs one command in an image, closed off from every network, and tells how it ended. */
+import { DEFAULT_SERVICE_MEMORY_BYTES } from '../core/containers.ts';
+import { failed, success, type Result } from '../core/result.ts';
+import type { Engine } from './engine.ts';
+import { sandboxArgs } from './sandbox.ts';
+import { createTail } from './tail.ts';
+
+export interface RunRequest {
+  readonly id: string;
+  /** As the image says. */
+  readonly platform: string;
+  readonly name: string;
+  readonly label: string;
+  /** The image's entry point is not put before them. */
+  readonly words: readonly string[];
+  /** Aborting kills the container. */
+  readonly signal: AbortSignal;
+  /** For the sentence about it. */
+  readonly timeoutMs: number;
+}
+
+/** How the engine, not the program, says that the kernel does not know the format. */
+const NO_HANDLER = /exec user process caused: exec format error|exec [^\n]*: exec format error/;
+
+/** A fact, or a problem. The container is gone afterwards. Rejects when the engine fails. */
+export async function runInImage(engine: Engine, request: RunRequest): Promise<Result<string, string>> {
+  const { id, name, label, platform, words, signal } = request;
+  const [program = '', ...rest] = words;
+  const text = words.map((word) => (/^[\w./@:=,+-]+$/.test(word) ? word : JSON.stringify(word))).join(' ');
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => engine.remove([name]));
+  const began = performance.now();
+  const call = engine.start(
+    [
+      ...[
+        'run',
+        '--rm',
+        '--pull',
+        'never',
+        '--platform',
+        platform,
+        '--network',
+        'none',
+        '--name',
+        name,
+        '--label',
+        label,
+      ],
+      ...sandboxArgs({ memoryBytes: DEFAULT_SERVICE_MEMORY_BYTES }),
+      ...['--entrypoint', program, id, ...rest],
+    ],
+    signal,
+  );
+  const tail = createTail();
+  for (const output of [call.stdout, call.stderr])
+    output.on('data', (piece: Uint8Array) => {
+      tail.add(piece);
+    });
+  // The command line hands the signal on to a program that need not heed it.
+  const kill = (): void => {
+    engine.remove([name]).catch(() => undefined); // it is done once more below, where trouble is heard
+  };
+  signal.addEventListener('abort', kill, { once: true });
+  opened.defer(() => {
+    signal.removeEventListener('abort', kill);
+  });
+  const exitCode = await call.exitCode;
+  const lines = tail.lines();
+  const last =
+    lines.length === 0 ? ' It said nothing.' : ` Its last lines:\n${lines.map((line) => `    ${line}`).join('\n')}`;
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  if (signal.aborted)
+    return failed(
+      `\`${text}\` had not ended after ${seconds} s and was killed. Correct it, or give it more time.${last}`,
+    );
+  if (exitCode === 0)
+    return success(
+      `\`${text}\` ended with exit code 0 after ${seconds} s${lines.length === 0 ? '' : `: ${lines[0] ?? ''}`}.`,
+    );
+  if (exitCode === null) throw new Error(`docker run could not be started: ${lines.join('; ')}`);
+  if (NO_HANDLER.test(lines.join('\n'))) {
+    const machine = await engine.platform();
+    if (machine !== platform)
+      return failed(
+        `This machine (${machine}) cannot run programs for ${platform}, so \`${text}\` was not run. ` +
+          'Install qemu-user-static and binfmt-support, or verify on a machine of that kind.',
+      );
+  }
+  return failed(`\`${text}\` ended with exit code ${exitCode}. Correct the image until it works.${last}`);
+}
