@@ -16,6 +16,7 @@ import { listSecrets, removeSecret, setSecret, type SecretOptions } from './secr
 import { serve } from './serve.ts';
 import { shell } from './shell.ts';
 import { trigger } from './trigger.ts';
+import { verify, type VerifyOptions } from './verify.ts';
 import type { Role } from '../daemon.ts';
 
 /** Gives a verb its context and takes its exit code. commander passes the verb's own arguments first. */
@@ -211,6 +212,17 @@ export function createProgram({ version, verb, readInput, isTerminal }: ProgramP
     .option('-O, --output <path>', 'where to write instead of .hearth/<name>.yml; - is standard output')
     .option('--force', 'write over a file that is there')
     .action(verb((context, file: string, options: MigrateOptions) => migrate(file, options, context)));
+
+  program
+    .command('verify <image|file> [command...]')
+    .description('Look whether the programs of an image, or a file, can run there; a command follows after --.')
+    .option('--platform <name>', 'what it is to run on, such as linux/arm64 (default: what it says, or this machine)')
+    .option('--binary <path>', 'only this program of the image (may be repeated)', collect, [])
+    .action(
+      verb((context, subject: string, command: string[], options: VerifyOptions) =>
+        verify(subject, command, options, context),
+      ),
+    );
 
   program.command('doctor').description('Look at what a run needs on this machine.').action(verb(doctor));
   return program;
