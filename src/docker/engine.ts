@@ -25,8 +25,6 @@ export interface Engine {
   platform(): Promise<string>;
   /** Any other call of the command line that takes its time. */
   long(args: readonly string[], onOutput: (text: string) => void, signal?: AbortSignal): Promise<CommandResult>;
-  /** A call whose output is large. `ended` rejects with the engine's own words; the output then is not whole. */
-  stream(args: readonly string[], signal: AbortSignal): { readonly output: Readable; readonly ended: Promise<void> };
   /** Any other call of the command line: what it prints. Rejects with the engine's own words. */
   command(args: readonly string[]): Promise<string>;
   /** Starts any other call whose output is taken as it comes; aborting ends it, also when nobody reads. */
@@ -168,23 +166,6 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
       return native;
     },
     long: (args, onOutput, signal) => runLong({ command: 'docker', args, env, timeoutMs: makeMs, onOutput, signal }),
-    stream(args, signal) {
-      const options = {
-        buffer: { stdout: false },
-        stdin: 'ignore',
-        timeout: makeMs,
-        cancelSignal: signal,
-        reject: false,
-        env,
-      } as const;
-      const child = execa('docker', args, options);
-      return {
-        output: child.stdout,
-        ended: child.then((result) => {
-          if (result.failed) throw trouble(result);
-        }),
-      };
-    },
     command: async (args) => (await docker(args)).stdout,
     start(args, signal) {
       const child = execa('docker', args, {

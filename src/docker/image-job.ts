@@ -3,8 +3,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExpressionFailure } from '../core/expression/expression.ts';
 import { cacheNamespaceOf, ownImages } from '../core/image/image-names.ts';
-import { dashed, type ImageRecord, type ImageSpec } from '../core/image/image-spec.ts';
+import { dashed, type BuiltImage, type ImageRecord, type ImageSpec } from '../core/image/image-spec.ts';
 import { indexOf, type Descriptor } from '../core/image/oci.ts';
+import { outputsOf } from '../core/image/image-outputs.ts';
 import { readyImage, type ReadyImage } from '../core/image/ready-image.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter, Random } from '../core/ports.ts';
@@ -25,6 +26,7 @@ import type { Masker } from './raw-log.ts';
 import { digestOf } from './registry.ts';
 import { removeTree } from './remove-tree.ts';
 import { manifestOfImage } from './saved-image.ts';
+import { verifyImage } from './verify-image.ts';
 
 export interface ImageJobParts extends ImageBuildParts, PushParts, Pick<PreparationParts, 'git' | 'checkouts'> {
   readonly artifacts: Layers;
@@ -161,16 +163,18 @@ async function buildAll(
   const { image, out, signal } = job;
   const nativePlatform = await parts.engine.platform();
   const platforms = image.platforms.length === 0 ? [nativePlatform] : image.platforms;
-  const built: Built[] = [];
+  const built: (Built & Pick<BuiltImage, 'verified'>)[] = [];
   for (const platform of platforms) {
     const one = await buildOne(parts, job, platform, nativePlatform);
     if (!one.ok) return one;
+    const checked = await verified(parts, job, one.value);
+    if (!checked.ok) return checked;
     const { buildMs, layers, sizeBytes } = one.value;
     const seconds = (buildMs / 1000).toFixed(1);
     out.say(
       `${platform}: built in ${seconds} s, ${layers.cached} of ${layers.total} steps from the cache, ${sizeText(sizeBytes)}\n`,
     );
-    built.push(one.value);
+    built.push({ ...one.value, verified: checked.value });
   }
   const pushed: Pushed[] = [];
   for (const target of image.push) {
@@ -186,7 +190,7 @@ async function buildAll(
   const record: ImageRecord = {
     digest,
     pushed: image.push.map(({ name }, index) => `${name}@${pushed[index]?.digest ?? ''}`),
-    images: built.map(({ facts: _, ...one }) => ({ ...one, digest: digests.get(one.platform) ?? '', verified: [] })),
+    images: built.map(({ facts: _, ...one }) => ({ ...one, digest: digests.get(one.platform) ?? '' })),
   };
   return success({ record, outputs: outputsOf(record, built, nativePlatform, parts.hide) });
 }
@@ -194,7 +198,7 @@ async function buildAll(
 /** Where no registry has given it any: of the images as they lie in the engine. */
 async function digestsOf(
   { engine, manifests }: ImageJobParts & Known,
-  built: readonly Built[],
+  built: readonly Pick<Built, 'id' | 'platform'>[],
   signal: AbortSignal,
 ): Promise<Pushed> {
   const entries = [];
@@ -207,6 +211,26 @@ async function digestsOf(
   const [only, ...more] = entries;
   const isAlone = only !== undefined && more.length === 0;
   return { digests, digest: isAlone ? only.digest : digestOf(Buffer.from(indexOf(entries).text)) };
+}
+
+/** What was seen, a sentence each. What was not looked at is among it, so that nobody takes it for seen. */
+async function verified(
+  { engine }: ImageJobParts,
+  { claim, out, signal }: ReadyJob,
+  { id, platform }: Built,
+): Promise<Result<readonly string[], BuildFailure>> {
+  const { verify, timeoutMs } = claim.job.spec;
+  if (verify === undefined) return success([]);
+  const say = (text: string): void => {
+    out.say(`${platform}: ${text}\n`);
+  };
+  const { problems, facts, unchecked } = await verifyImage(engine, {
+    ...{ image: id, platform, spec: verify, timeoutMs, signal, say },
+  });
+  for (const text of [...facts, ...unchecked, ...problems]) say(text);
+  if (problems.length === 0) return success([...facts, ...unchecked]);
+  const message = `${platform}: verify: ${problems.join(' ')}`;
+  return failed({ outcome: { result: 'failure', reason: 'exit', message }, exitCode: 1 });
 }
 
 function buildOne(parts: ImageJobParts, job: ReadyJob, platform: string, nativePlatform: string) {
@@ -230,29 +254,6 @@ function buildSecrets({ job }: Claim, secrets: SecretTexts): Readonly<Record<str
   return Object.fromEntries(
     job.spec.secrets.flatMap(({ name, variable }) => (variable === null ? [] : [[variable, secrets[name] ?? '']])),
   );
-}
-
-function outputsOf(
-  { digest, images }: ImageRecord,
-  built: readonly Built[],
-  nativePlatform: string,
-  hide: Hide,
-): Readonly<Record<string, string>> {
-  const main = images.find(({ platform }) => platform === nativePlatform) ?? images[0];
-  const single = images.length === 1;
-  const entries = [
-    // First, so that none of them takes the place of what Hearth observed itself.
-    ...built.flatMap(({ platform, facts }) =>
-      Object.entries(facts).map(([name, value]) => [single ? name : `${name}-${dashed(platform)}`, hide(value)]),
-    ),
-    ['image', main?.reference ?? ''],
-    ['digest', digest],
-    ...images.flatMap((one) => [
-      [`image-${dashed(one.platform)}`, one.reference],
-      [`digest-${dashed(one.platform)}`, one.digest],
-    ]),
-  ];
-  return Object.fromEntries(entries) as Readonly<Record<string, string>>;
 }
 
 function passed({ record }: Made): BuildFailure {

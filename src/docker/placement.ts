@@ -7,6 +7,7 @@ import type { JobSecrets, SecretTexts } from '../core/secrets/secrets-port.ts';
 import { oomKills } from './cgroup.ts';
 import { holdLayers, type DependencyLayerParts } from './dependency-layers.ts';
 import { Ended } from './ended.ts';
+import type { Engine } from './engine.ts';
 import { holdArtifacts } from './artifacts.ts';
 import { applyLimits } from './job-limits.ts';
 import type { HeldLayer, Layers } from './layers.ts';
@@ -27,6 +28,7 @@ export interface Placement {
 }
 
 export interface PlacementParts extends DependencyLayerParts, Omit<PreparationParts, 'copies'> {
+  readonly engine: Pick<Engine, 'platform'>;
   readonly sidecars: Sidecars;
   readonly services: Services;
   /** Where the slots' control directories are. */
@@ -80,6 +82,10 @@ async function prepareAndEnter(
   const held: HeldLayer[] = [prepared.checkout];
   count(parts.warmth.checkouts, prepared.checkout);
   try {
+    const native = await parts.engine.platform();
+    const { platform } = prepared.image;
+    if (platform !== native)
+      say(`hearth: ${platform} is emulated on this machine, which is ${native}; that takes longer\n`);
     proceed(signals);
     held.unshift(...(await holdLayers(parts, claim, prepared, signals, say)));
     held.unshift(...(await holdArtifacts(parts.artifacts, claim, say)));

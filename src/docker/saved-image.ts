@@ -1,6 +1,6 @@
 /** The manifest of an image that lies in the engine: what its digest is where no registry has given it one. */
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { createTarDecoder } from 'modern-tar';
 import { manifestText, OCI_MANIFEST, type Descriptor } from '../core/image/oci.ts';
 import type { Engine } from './engine.ts';
@@ -21,8 +21,9 @@ interface SavedManifest {
 export async function manifestOfImage(engine: Engine, id: string, signal: AbortSignal): Promise<Descriptor> {
   const sizes = new Map<string, number>();
   const texts = new Map<string, Buffer>();
-  const { output, ended } = engine.stream(['save', id], signal);
-  const archive = Readable.toWeb(output) as ReadableStream<Uint8Array>;
+  const { stdout, stderr, exitCode } = engine.start(['save', id], signal);
+  const complaint = text(stderr);
+  const archive = Readable.toWeb(stdout) as ReadableStream<Uint8Array>;
   for await (const { header, body } of archive.pipeThrough(createTarDecoder())) {
     sizes.set(header.name, header.size);
     // The engine writes a layer that occurs twice once, and a link to it.
@@ -35,7 +36,7 @@ export async function manifestOfImage(engine: Engine, id: string, signal: AbortS
       texts.set(header.name, await buffer(body));
     else await body.cancel();
   }
-  await ended;
+  if ((await exitCode) !== 0) throw new Error(`docker save: ${(await complaint).trim()}`);
   const [saved] = JSON.parse(String(texts.get('manifest.json'))) as readonly SavedManifest[];
   const config = texts.get(saved?.Config ?? '');
   if (saved === undefined || config === undefined) throw new Error('docker save gave no configuration of the image');
@@ -45,6 +46,6 @@ export async function manifestOfImage(engine: Engine, id: string, signal: AbortS
     if (size < 0) throw new Error(`docker save gave no layer ${digest}`);
     return { digest, size };
   });
-  const text = manifestText({ digest: digestOf(config), size: config.length }, layers);
-  return { mediaType: OCI_MANIFEST, digest: digestOf(Buffer.from(text)), size: Buffer.byteLength(text) };
+  const manifest = manifestText({ digest: digestOf(config), size: config.length }, layers);
+  return { mediaType: OCI_MANIFEST, digest: digestOf(Buffer.from(manifest)), size: Buffer.byteLength(manifest) };
 }

@@ -386,3 +386,36 @@ describe('a build that does not end by itself', () => {
     await expect.poll(() => processes('sleep 98764'), { timeout: 10_000 }).toEqual([]);
   });
 });
+
+describe('verify', () => {
+  it('sees the programs of the image, and the run keeps what was seen', async () => {
+    const built = await build(
+      { Dockerfile: `FROM ${SMALL}\n` },
+      {},
+      { spec: { verify: { binaries: ['sh', '/bin/cat'], run: ['/bin/sh', '-c', 'exit 0'] } } },
+    );
+    const [one] = recordOf(built).images;
+    expect(one?.verified.join('\n')).toMatch(/\/bin\/sh[\s\S]*\/bin\/cat/);
+  });
+
+  it('fails what could not be started, with all of its problems, and nothing is pushed or told', async () => {
+    const files = {
+      Dockerfile: `FROM ${SMALL}\nCOPY app script /bin/\n`,
+      app: 'no program\n',
+      script: '#!/bin/nothing\n',
+    };
+    const verify = { binaries: ['/bin/app', '/bin/script', '/bin/absent'], run: ['/bin/app'] };
+    const { finish, log } = await build(files, { push: ['127.0.0.1:9/never:1'] }, { spec: { verify } });
+    expect(finish.outcome).toMatchObject({ result: 'failure', reason: 'exit' });
+    for (const path of verify.binaries) expect(finish.outcome.message).toContain(path);
+    expect(log).not.toMatch(/pushed|exec format/i);
+    expect([finish.image, finish.outputs]).toEqual([undefined, {}]);
+  });
+
+  it('fails an image whose command ends badly', async () => {
+    const verify = { binaries: ['/bin/sh'], run: ['/bin/sh', '-c', 'echo that is why; exit 3'] };
+    const { finish, log } = await build({ Dockerfile: `FROM ${SMALL}\n` }, {}, { spec: { verify } });
+    expect(finish.outcome.result).toBe('failure');
+    expect(log).toContain('that is why');
+  });
+});

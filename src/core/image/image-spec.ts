@@ -1,4 +1,4 @@
-/** `image` and `verify` of a job: an image that is built from the workspace, and what must be true of it. */
+/** `image` of a job: an image that is built from the workspace, and what is told of it. */
 
 /** Text that may hold `${{ }}` expressions. */
 type Template = string;
@@ -19,14 +19,6 @@ export interface ImageSpec {
   /** Where it goes, `registry/name:tag`; those that come out empty are left out. */
   readonly push: readonly Template[];
   readonly credentials: { readonly username: Template; readonly password: Template } | null;
-}
-
-/** What has to be true of each image before it counts as built. */
-export interface ImageChecks {
-  /** Paths, or names that are looked up in the image's PATH; empty = what the image starts. */
-  readonly binaries: readonly string[];
-  /** A command that has to end with 0, as words; null = none. */
-  readonly run: readonly string[] | null;
 }
 
 /** What was built, as it stands on the run. */

@@ -1,6 +1,7 @@
 /** `image` and `verify` of a job. */
 import { z } from 'zod';
-import type { ImageChecks, ImageSpec } from '../image/image-spec.ts';
+import type { ImageSpec } from '../image/image-spec.ts';
+import type { VerifySpec } from '../verify/verify.ts';
 import { splitWords } from '../words.ts';
 import { folderInside, line, listOf, listOrOne, pathInside, scalar } from './schema-values.ts';
 import type { Template } from './pipeline.ts';
@@ -28,7 +29,9 @@ export const image = z.strictObject(
       .describe('Build arguments. Everybody can read them from the image: secrets go below `secrets`.'),
     facts: line
       .optional()
-      .describe('The target of the Dockerfile whose file `/outputs`, lines of `name=value`, gives the job more outputs.'),
+      .describe(
+        'The target of the Dockerfile whose file `/outputs`, lines of `name=value`, gives the job more outputs.',
+      ),
     push: listOrOne(line, 'must be the name of an image or a list of them', 1)
       .optional()
       .describe(
@@ -78,7 +81,7 @@ export function imageOf(input: z.output<typeof image>, platforms: readonly strin
   };
 }
 
-export function checksOf(input: z.output<typeof verify>): ImageChecks {
+export function checksOf(input: z.output<typeof verify>): VerifySpec {
   const run = typeof input.run === 'string' ? (splitWords(input.run) ?? null) : (input.run ?? null);
   return { binaries: listOf(input.binaries ?? []), run };
 }

@@ -2,11 +2,12 @@ import type { ContainerSpec, ServiceSpec } from '../containers.ts';
 import type { CronEntry } from '../cron.ts';
 import type { DispatchInputs } from '../dispatch.ts';
 import type { Value } from '../expression/expression.ts';
-import type { ImageChecks, ImageSpec } from '../image/image-spec.ts';
+import type { ImageSpec } from '../image/image-spec.ts';
 import type { Axes } from '../plan/matrix.ts';
 import type { Position, Problem } from '../problem.ts';
 import type { Resources } from '../resources.ts';
 import type { Retry } from '../schedule/retry.ts';
+import type { VerifySpec } from '../verify/verify.ts';
 import type { ArtifactSpec } from './artifact-schema.ts';
 import type { SecretUse } from './secret-uses.ts';
 
@@ -188,7 +189,7 @@ export interface JobSpec {
   /** The job builds this, and has no steps; absent = it runs steps. */
   readonly image?: ImageSpec;
   /** Of an image that is built; absent = nothing is checked. */
-  readonly verify?: ImageChecks;
+  readonly verify?: VerifySpec;
   /** Absent = none. */
   readonly services?: readonly ServiceSpec[];
   /** What the job tells those that need it; templates, evaluated after its last step. */
