@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'dist/', 'test/fixtures/', 'test/pipelines/'] },
+  { ignores: ['node_modules/', 'dist/', 'test/fixtures/', 'test/pipelines/', 'ci/llama/llama.cpp/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -14,7 +14,10 @@ export default defineConfig({
         name: lane.name,
         include: [...lane.include],
         exclude: ['**/node_modules/**', ...lane.exclude],
-        globalSetup: lane.docker ? ['provision/testing/global-set-up.ts'] : [],
+        globalSetup: [
+          ...(lane.docker ? ['provision/testing/global-set-up.ts'] : []),
+          ...(lane.otherPlatform ? ['provision/testing/other-platform-set-up.ts'] : []),
+        ],
         fileParallelism: !lane.docker,
         // No test mocks modules, and a fresh module graph per file costs a fifth of this lane's time.
         isolate: lane.docker,

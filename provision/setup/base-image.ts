@@ -21,7 +21,7 @@ export const BASE_IMAGE = 'debian:bookworm-slim';
 const PART = 'base image';
 const RELEASE = 'bookworm';
 /** A registry that has said nothing by then is taken as out of reach. */
-const REGISTRY_ANSWERS_WITHIN = 15_000;
+export const REGISTRY_ANSWERS_WITHIN = 15_000;
 
 /**
  * Makes sure `debian:bookworm-slim` is in the engine. May be repeated. Pulls it; without a registry, as root on a
