@@ -29,6 +29,7 @@ const TASKS = {
   'set-up': [setUp],
   demo: [setUp, ['src/demo/main.ts']],
   test: [lanes],
+  workloads: [['provision/tasks/workloads.ts']],
   lint: [eslint, [...prettier, '--check']],
   format: [[...prettier, '--write']],
   types: [tsc],
