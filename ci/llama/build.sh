@@ -12,7 +12,7 @@ prefix="$processor-linux-gnu"
 # A source that is not the pinned one must not end in an image that says so.
 if ! grep -qx "tree=$LLAMA_TREE" /src/PROVENANCE; then
   echo "build.sh: llama.cpp/ is not tree $LLAMA_TREE ($LLAMA_TAG): $(grep '^tree=' /src/PROVENANCE 2>&1)" >&2
-  echo "build.sh: run fetch-source.ts again, or set LLAMA_TAG and LLAMA_TREE in the Dockerfile to what it pins." >&2
+  echo "build.sh: run fetch.ts again, or set LLAMA_TAG and LLAMA_TREE in the Dockerfile to what it pins." >&2
   exit 1
 fi
 
