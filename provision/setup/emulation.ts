@@ -22,6 +22,8 @@ export async function ensureEmulation(progress: Progress, other: OtherPlatform):
   refuseWhatOnlyAPersonCanFix(other, before);
   const part = `emulation of ${other.architecture}`;
   await ensurePackages(progress, part, ['qemu-user-static']);
+  // With systemd, installing it has registered it.
+  if ((await tryIt(other)) === undefined) return;
   await progress.step(part, 'registering QEMU with the kernel', () => register(other));
   const after = await tryIt(other);
   if (after === undefined) return;
