@@ -2,7 +2,8 @@
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { runAgent, type AgentOptions } from '../../ci/federation/src/agent/agent.ts';
-import { pauseMs } from '../../ci/federation/src/agent/link.ts';
+import { Lost, Refused } from '../../ci/federation/src/agent/connection.ts';
+import { pauseMs, startLink } from '../../ci/federation/src/agent/link.ts';
 import { openLocalStore } from '../../ci/federation/src/agent/local-store.ts';
 import { roles, workOf } from '../../ci/federation/src/agent/work.ts';
 import type { Summary } from '../../ci/federation/src/protocol/messages.ts';
@@ -123,15 +124,57 @@ test('an agent that lost its file gets its own episodes back and numbers go on',
 
 test('a hub that lost its newest episodes, as after a restored backup, gets them again', async () => {
   await using rig = await startHubRig();
-  const store = openLocalStore(':memory:', who('red/coder'));
-  await run(rig, 'red/coder', { store });
+  const port = rig.hub.port;
+  const running = run(rig, 'red/coder', { durationMs: 1200 });
+  await expect.poll(() => rig.hub.stats().episodes.total).toBeGreaterThan(4);
   await rig.hub.stop();
   const db = new Database(rig.databasePath);
   db.exec("delete from episodes where sequence > 2; update agents set last_sequence = 2 where agent = 'coder'");
   db.close();
-  await rig.again();
-  await run(rig, 'red/coder', { store });
-  expect(query(rig, 'select count(*) as n, max(sequence) as last from episodes')).toEqual([{ n: 10, last: 10 }]);
+  await rig.again({ port });
+  await running;
+  expect(query(rig, 'select count(*) as n, max(sequence) as last from episodes')).toEqual([{ n: 30, last: 30 }]);
+});
+
+test('an agent that is told of news fetches them at once, not with its next sync', async () => {
+  await using rig = await startHubRig();
+  const stop = new AbortController();
+  const store = openLocalStore(':memory:', who('red/coder'));
+  const running = run(rig, 'red/coder', { store, intervalMs: 60_000, durationMs: 60_000 }, stop.signal);
+  await expect.poll(() => rig.hub.stats().syncs.total).toBe(1);
+  const tester = await rig.connect('red/tester');
+  await tester.push(tester.episode(1));
+  await expect.poll(() => store.receivedCount).toBe(1);
+  stop.abort();
+  expect(await running).toMatchObject({ iterations: 1, received: 1, news: 1 });
+});
+
+test('a hub that is not up yet is no connection error; one that goes away or refuses is', async () => {
+  const refused = new Refused({ type: 'error', id: 'x', code: 'full', message: 'full' });
+  const gone = Promise.resolve({ code: 1001, reason: 'the hub stops' });
+  const open = { lastSequence: 0, connectMs: 1, authMs: 1, closed: gone, isOpen: true };
+  const connection = { ...open, ask: () => Promise.reject(new Lost('x')), close: () => Promise.resolve() };
+  const outcomes = [new Lost('not up yet'), refused, connection, new Lost('away')];
+  const counts: number[] = [];
+  const over = new Promise<void>((resolve) => {
+    const link = startLink({
+      connect: () => {
+        counts.push(link.errors);
+        const next = outcomes.shift();
+        if (next === undefined) {
+          link.stop();
+          resolve();
+        }
+        return next === undefined || next instanceof Error
+          ? Promise.reject(next ?? new Lost('end'))
+          : Promise.resolve(next);
+      },
+      ...{ random: () => 0, onConnected: () => undefined, onTrouble: () => undefined },
+    });
+  });
+  await over;
+  // Before the first try, and after: not up, refused, connected and ended, away.
+  expect(counts).toEqual([0, 0, 1, 2, 3]);
 });
 
 test('asked to end, an agent says goodbye first', async () => {

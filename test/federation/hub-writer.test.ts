@@ -41,7 +41,6 @@ test('idle is when everything that was asked for has ended, also what was asked 
   const { insert, all, writer } = openNumbers();
   void writer.write(insert(1)).then(() => writer.write(insert(2)));
   await writer.idle();
-  await writer.idle();
   expect(all()).toEqual([1, 2]);
   expect(writer.waiting).toBe(0);
 });
@@ -57,6 +56,7 @@ test('acknowledged pushes survive a loss of power, and a database of a newer hub
     ]);
     db.pragma('user_version = 2');
     db.close();
+    expect(() => openDatabase(join(folder, 'missing', 'hub.db'))).toThrow(/missing.hub.db: .*Give HUB_DB_PATH/);
     expect(() => openDatabase(path)).toThrow(/has version 2; this hub knows 1. Start the newer hub/);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -39,7 +39,7 @@ export interface HubRig extends AsyncDisposable {
   readonly keys: Keys;
   readonly databasePath: string;
   /** Starts a hub again on the same database, after the last one was stopped. */
-  again(options?: { readonly port: number }): Promise<void>;
+  again(options?: { readonly port?: number; readonly healthPort?: number }): Promise<void>;
   connect(name: string, options?: { readonly token?: string; readonly as?: string }): Promise<TestAgent>;
   socket(): Promise<TestSocket>;
   get(path: string, token?: string): Promise<Response>;

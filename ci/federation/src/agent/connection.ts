@@ -45,12 +45,10 @@ export interface HubConnection {
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly code: ErrorCode;
-  readonly expected: number | undefined;
 
-  constructor({ code, message, expected }: Extract<Reply, { type: 'error' }>) {
+  constructor({ code, message }: Extract<Reply, { type: 'error' }>) {
     super(`${code}: ${message}`);
     this.code = code;
-    this.expected = expected;
   }
 }
 

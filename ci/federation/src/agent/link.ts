@@ -63,7 +63,8 @@ export function startLink({ connect, random, onConnected, onTrouble }: LinkOptio
     }
   }
 
-  void run();
+  // Not before the caller has the link in hand.
+  void Promise.resolve().then(run);
   return {
     ready() {
       if (current?.isOpen === true) return Promise.resolve(current);

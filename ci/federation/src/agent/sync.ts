@@ -1,7 +1,7 @@
 /** One sync: pushes what the hub does not have, then pulls what the agent does not have. */
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { Lost, Refused, type HubConnection } from './connection.ts';
+import { Lost, type HubConnection } from './connection.ts';
 import type { LocalStore } from './local-store.ts';
 import { MAX_EPISODES_PER_PUSH, type Reply } from '../protocol/messages.ts';
 import type { Identity } from '../protocol/names.ts';
@@ -19,6 +19,7 @@ export interface Synced {
 export interface Pusher {
   /** Pushes everything that is stored and not acknowledged; resolves to how many. */
   push(connection: HubConnection, id: string): Promise<number>;
+  /** What a new connection's welcome said; less than before after a restored backup. */
   hubHas(lastSequence: number): void;
 }
 
@@ -33,18 +34,10 @@ export function createPusher(store: LocalStore, { tenant }: Identity): Pusher {
   }
   return {
     async push(connection, id) {
-      let pushed = 0;
-      for (let part = 1; ; part += 1) {
-        try {
-          const count = await pushOnce(connection, `${id}.push-${part}`);
-          if (count === 0) return pushed;
-          pushed += count;
-        } catch (error) {
-          if (!(error instanceof Refused) || error.code !== 'gap' || error.expected === undefined) throw error;
-          // The hub has less than it had, as after a restored backup: go on from there, if it is there.
-          if (error.expected > acknowledged) throw error;
-          acknowledged = error.expected - 1;
-        }
+      for (let part = 1, pushed = 0; ; part += 1) {
+        const count = await pushOnce(connection, `${id}.push-${part}`);
+        if (count === 0) return pushed;
+        pushed += count;
       }
     },
     hubHas(lastSequence) {

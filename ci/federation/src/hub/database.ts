@@ -55,7 +55,7 @@ export class UnusableDatabase extends Error {
 
 /** Opens or makes the file; its folder must exist. What is committed survives a loss of power. */
 export function openDatabase(path: string): Connection {
-  const db = new Database(path, { timeout: 5000 });
+  const db = openFile(path);
   try {
     db.pragma('journal_mode = WAL');
     // In WAL mode this build would otherwise use NORMAL, which loses acknowledged pushes with the power.
@@ -66,6 +66,16 @@ export function openDatabase(path: string): Connection {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+function openFile(path: string): Connection {
+  try {
+    return new Database(path, { timeout: 5000 });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const cure = `Give HUB_DB_PATH a file in a folder that user ${process.getuid?.()} may write.`;
+    throw new UnusableDatabase(`${path}: ${why}. ${cure}`, { cause });
   }
 }
 

@@ -23,6 +23,8 @@ export interface HttpParts {
   readonly events: EventLog;
   readonly health: () => Promise<Health>;
   readonly tokens: Tokens;
+  /** Of this hub; names the life whose events are numbered. */
+  readonly startedAt: string;
 }
 
 /** An event stream that does not read is cut. */
@@ -52,7 +54,9 @@ export function createHubHttp(parts: HttpParts): Server {
       const stats = parts.stats.stats();
       json(response, 200, right === 'none' ? totalsOf(stats) : stats);
     } else if (route === 'GET /events') {
-      const after = Number(request.headers['last-event-id'] ?? searchParams.get('after')) || 0;
+      // Numbers of a hub that has ended say nothing about those of this one.
+      const isOfThisHub = (searchParams.get('of') ?? parts.startedAt) === parts.startedAt;
+      const after = isOfThisHub ? Number(searchParams.get('after')) || 0 : 0;
       if (right === 'none') json(response, 401, { error: 'Send the read or admin token as a bearer.' });
       else follow(response, after);
     } else if (route === 'GET /database') {
@@ -62,7 +66,11 @@ export function createHubHttp(parts: HttpParts): Server {
   }
 
   function follow(response: ServerResponse, after: number): void {
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-hub-started-at': parts.startedAt,
+    });
     const send = (text: string): void => {
       response.write(text);
       if (response.writableLength > MAX_WAITING_BYTES) response.destroy();

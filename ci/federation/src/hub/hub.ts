@@ -101,7 +101,8 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       isStopping: hub.isStopping,
       now: () => new Date(),
     });
-    const http = createHubHttp({ db, databasePath, stats, events, health, tokens: options.tokens });
+    const startedAt = new Date(startedMs).toISOString();
+    const http = createHubHttp({ db, databasePath, stats, events, health, startedAt, tokens: options.tokens });
     const port = await listen(server, options.port, options.host);
     const healthPort = await listen(http, options.healthPort, options.host).catch((error: unknown) => {
       server.close();

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Episode } from '../protocol/episode.ts';
 import { identityText, type Identity } from '../protocol/names.ts';
 
@@ -101,7 +102,8 @@ async function openAgentDb(packageName: string): Promise<EpisodeMemory> {
         return;
       }
       waiting += 1;
-      queue = queue.then(() => index(identity, episode));
+      // Indexing computes for a millisecond or two; connections get their turn in between.
+      queue = queue.then(() => nextTurn()).then(() => index(identity, episode));
     },
     state: () => ({ kind: 'agentdb', says: `agentdb beside SQLite; ${EMBEDDINGS}`, indexed, leftOut, failures }),
     idle: () => queue,
