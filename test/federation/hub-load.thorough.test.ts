@@ -63,7 +63,7 @@ test(
         await fetch(`http://127.0.0.1:${hub.healthPort}/stats`, { headers: { authorization: `Bearer ${adminToken}` } })
       ).json()) as {
         episodes: { total: number };
-        rssBytes: number;
+        memoryBytes: number;
         counts: Record<string, number>;
         latencies: unknown;
       };
@@ -71,7 +71,7 @@ test(
       console.log(
         `${agents.length} agents, ${elapsed.toFixed(1)} s: ${(syncs.length / elapsed).toFixed(0)} syncs/s,`,
         `${(works.reduce((sum, { pulled }) => sum + pulled, 0) / elapsed).toFixed(0)} episodes/s pulled;`,
-        `sync ms ${JSON.stringify(figuresOf(syncs))}; hub ${megabytes(stats.rssBytes)}, database ${megabytes(statSync(databasePath).size)};`,
+        `sync ms ${JSON.stringify(figuresOf(syncs))}; hub ${megabytes(stats.memoryBytes)}, database ${megabytes(statSync(databasePath).size)};`,
         JSON.stringify(stats.latencies),
       );
       expect(syncs.length).toBe(names.length * seconds * SYNCS_PER_SECOND);

@@ -215,7 +215,7 @@ test('what an agent reports is kept once, receipts of another tenant too: a leak
     pulled: 1,
   };
   const received = [{ from: 'loner', sequence: 7, digest: 'f'.repeat(64) }];
-  const report = { type: 'report', sync, received, attempts: [], rssBytes: 1 };
+  const report = { type: 'report', sync, received, attempts: [], memoryBytes: 1 };
   await coder.ask({ ...report, id: 'r1' });
   expect(await coder.ask({ ...report, id: 'r2' })).toEqual({ type: 'noted', id: 'r2' });
   expect(await query(rig.databasePath, 'select id, sync_ms, connect_ms from syncs')).toEqual([

@@ -22,6 +22,8 @@ export async function runProgram(program: (untilStopped: Promise<void>) => Promi
     };
     process.on('SIGTERM', once).on('SIGINT', once);
   });
+  // Waiting for a signal alone does not keep Node running.
+  setInterval(() => undefined, STOP_MS);
   try {
     process.exit(await program(untilStopped));
   } catch (error) {

@@ -11,6 +11,7 @@ import { workOf, type Role } from './work.ts';
 import type { Debug } from '../debug/debug.ts';
 import type { Attempt, Summary } from '../protocol/messages.ts';
 import { identityText, type Identity } from '../protocol/names.ts';
+import { processBytes } from '../process-size.ts';
 
 export interface AgentOptions {
   readonly url: string;
@@ -132,11 +133,11 @@ export async function runAgent(options: AgentOptions, stop: AbortSignal): Promis
       connectMs: isFresh ? connection.connectMs : null,
       authMs: isFresh ? connection.authMs : null,
     };
-    const rssBytes = process.memoryUsage.rss();
+    const memoryBytes = processBytes();
     const id = `report-${randomUUID()}`;
     expectType(
       'noted',
-      await connection.ask({ type: 'report', id, sync, received, attempts: [...attempts], rssBytes }),
+      await connection.ask({ type: 'report', id, sync, received, attempts: [...attempts], memoryBytes }),
     );
     store.reported(received);
     if (isFresh) fresh = undefined;

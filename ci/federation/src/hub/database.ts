@@ -25,7 +25,7 @@ const SCHEMA = `
     tenant text not null, agent text not null, id text not null, iteration integer not null, task text not null,
     started_at text not null, connect_ms real, auth_ms real, store_ms real not null, push_ms real not null,
     pull_ms real not null, sync_ms real not null, pushed integer not null, pulled integer not null,
-    rss_bytes real not null, noted_at text not null,
+    memory_bytes real not null, noted_at text not null,
     primary key (tenant, agent, id)
   ) strict;
   -- What agents say they received. Not checked against the tenant: a leak has to be visible here.

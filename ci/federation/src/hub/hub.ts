@@ -80,7 +80,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       ...{ store, registry, keys, limits, events, news, memory, debug, nowMs },
       samples: createSamples(),
       counters: createCounters(),
-      rss: new Map(),
+      memoryOf: new Map(),
       isStopping: () => stopping.signal.aborted,
     };
     const server = createServer((_request, response) => {

@@ -112,7 +112,7 @@ async function report({ request, member, hub }: Asked<RequestOf<'report'>>): Pro
     if (ms !== null) hub.samples.add(`agent.${kind.slice(0, -2)}`, ms);
   }
   hub.counters.add('reports');
-  hub.rss.set(identityText(identity), request.rssBytes);
+  hub.memoryOf.set(identityText(identity), request.memoryBytes);
   hub.events.add({ kind: 'task', name: 'synced', ...identity, detail: `${sync.task} (${sync.syncMs.toFixed(1)} ms)` });
   socket.send({ type: 'noted', id: request.id });
 }

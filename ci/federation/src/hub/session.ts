@@ -43,8 +43,8 @@ export interface HubParts {
   readonly counters: Counters;
   readonly memory: EpisodeMemory;
   readonly news: News;
-  /** Resident memory that agents reported last, in bytes, by `tenant/agent`. */
-  readonly rss: Map<string, number>;
+  /** Memory that agents reported last, in bytes, by `tenant/agent`. */
+  readonly memoryOf: Map<string, number>;
   readonly debug: Debug;
   /** Time of day in ms. */
   readonly nowMs: () => number;

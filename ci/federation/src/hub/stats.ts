@@ -4,12 +4,13 @@ import type { Count } from './counters.ts';
 import type { MemoryState } from './memory.ts';
 import type { HubParts } from './session.ts';
 import type { Figures } from './samples.ts';
+import { processBytes } from '../process-size.ts';
 
 export interface Totals {
   readonly at: string;
   readonly startedAt: string;
   readonly uptimeMs: number;
-  readonly rssBytes: number;
+  readonly memoryBytes: number;
   readonly agents: { readonly connected: number; readonly max: number };
   readonly episodes: { readonly total: number };
   readonly syncs: { readonly total: number };
@@ -31,8 +32,8 @@ export interface Stats extends Totals {
   readonly syncs: { readonly total: number; readonly byTenant: Readonly<Record<string, number>> };
   /** Agents that have said goodbye, `tenant/agent`. */
   readonly goodbyes: readonly string[];
-  /** Resident memory of agents as they reported it, in bytes. */
-  readonly agentRss: Readonly<Record<string, number>>;
+  /** Memory of agents as they reported it, in bytes. */
+  readonly agentMemory: Readonly<Record<string, number>>;
 }
 
 export interface StatsSource {
@@ -55,14 +56,14 @@ export function createStats(db: Connection, hub: HubParts, startedMs: number): S
         at: new Date(nowMs).toISOString(),
         startedAt: new Date(startedMs).toISOString(),
         uptimeMs: nowMs - startedMs,
-        rssBytes: process.memoryUsage.rss(),
+        memoryBytes: processBytes(),
         agents: { connected: members.length, max: hub.limits.maxAgents, byTenant },
         episodes: counted(episodes.all()),
         syncs: counted(syncs.all()),
         latencies: hub.samples.figures(),
         counts: hub.counters.all(),
         goodbyes: (goodbyes.all() as readonly { name: string }[]).map(({ name }) => name),
-        agentRss: Object.fromEntries(hub.rss),
+        agentMemory: Object.fromEntries(hub.memoryOf),
         memory: hub.memory.state(),
       };
     },
@@ -71,9 +72,9 @@ export function createStats(db: Connection, hub: HubParts, startedMs: number): S
 
 /** What everybody may see: no name of a tenant or an agent. */
 export function totalsOf(stats: Stats): Totals {
-  const { at, startedAt, uptimeMs, rssBytes, agents, episodes, syncs, latencies, counts, memory } = stats;
+  const { at, startedAt, uptimeMs, memoryBytes, agents, episodes, syncs, latencies, counts, memory } = stats;
   return {
-    ...{ at, startedAt, uptimeMs, rssBytes, latencies, counts, memory },
+    ...{ at, startedAt, uptimeMs, memoryBytes, latencies, counts, memory },
     agents: { connected: agents.connected, max: agents.max },
     episodes: { total: episodes.total },
     syncs: { total: syncs.total },

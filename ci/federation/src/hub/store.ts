@@ -106,9 +106,9 @@ export function createHubStore(db: Connection, now: () => Date): HubStore {
       return { items, more: false };
     },
     clockOf,
-    note: (identity, { sync, received, attempts, rssBytes }) =>
+    note: (identity, { sync, received, attempts, memoryBytes }) =>
       writer.write(() => {
-        sql.sync.run({ ...identity, ...sync, rssBytes, at: stamp() });
+        sql.sync.run({ ...identity, ...sync, memoryBytes, at: stamp() });
         for (const receipt of received) sql.receipt.run({ ...identity, ...receipt, at: stamp() });
         for (const attempt of attempts) insertAttempt(identity, attempt, 'agent');
       }),
@@ -156,7 +156,7 @@ function statements(db: Connection) {
       values (:tenant, :agent, :sequence, :digest, :task, :reward, :success, :at, :receivedAt, :json)`),
     unseen: db.prepare(`select json from episodes where ${who} and sequence > :seen order by sequence`),
     sync: db.prepare(`insert into syncs values (:tenant, :agent, :id, :iteration, :task, :startedAt, :connectMs, :authMs,
-      :storeMs, :pushMs, :pullMs, :syncMs, :pushed, :pulled, :rssBytes, :at) on conflict do nothing`),
+      :storeMs, :pushMs, :pullMs, :syncMs, :pushed, :pulled, :memoryBytes, :at) on conflict do nothing`),
     receipt: db.prepare(`insert into receipts values (:tenant, :agent, :from, :sequence, :digest, :at)
       on conflict do nothing`),
     attempts: db.prepare(`select count(*) as n from attempts where ${who} and by = :by`),

@@ -9,7 +9,7 @@ export const statsSchema = z.object({
   at: z.string(),
   startedAt: z.string(),
   uptimeMs: z.number(),
-  rssBytes: z.number(),
+  memoryBytes: z.number(),
   agents: z.object({
     connected: z.number(),
     max: z.number(),

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { startFeed, type FeedOptions } from './hub-feed.ts';
 import { viewOf } from './view.ts';
+import { processBytes } from '../process-size.ts';
 
 export interface MonitorOptions {
   readonly hub: FeedOptions;
@@ -67,7 +68,7 @@ export async function startMonitor({ hub, host, port }: MonitorOptions): Promise
   /** A monitor without data of now is not healthy, however well it serves its page. */
   function health(response: ServerResponse): void {
     const { isFresh, says, episodes } = viewOf(feed.state(), Date.now());
-    const body = { status: isFresh ? 'ok' : 'down', reason: says, episodes, rssBytes: process.memoryUsage.rss() };
+    const body = { status: isFresh ? 'ok' : 'down', reason: says, episodes, memoryBytes: processBytes() };
     response.writeHead(isFresh ? 200 : 503, { ...SAFE_HEADERS, 'content-type': 'application/json' });
     response.end(`${JSON.stringify(body)}\n`);
   }

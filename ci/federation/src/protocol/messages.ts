@@ -86,7 +86,7 @@ const reportSchema = z.strictObject({
   }),
   received: z.array(receiptSchema).max(2000),
   attempts: z.array(attemptSchema).max(100),
-  rssBytes: z.number().min(0),
+  memoryBytes: z.number().min(0),
 });
 
 /** The last message: the agent is done and closes the connection when it has the answer. */
