@@ -30,27 +30,12 @@ export async function runInImage(engine: Engine, request: RunRequest): Promise<R
   await using opened = new AsyncDisposableStack();
   opened.defer(() => engine.remove([name]));
   const began = performance.now();
-  const call = engine.start(
-    [
-      ...[
-        'run',
-        '--rm',
-        '--pull',
-        'never',
-        '--platform',
-        platform,
-        '--network',
-        'none',
-        '--name',
-        name,
-        '--label',
-        label,
-      ],
-      ...sandboxArgs({ memoryBytes: DEFAULT_SERVICE_MEMORY_BYTES }),
-      ...['--entrypoint', program, id, ...rest],
-    ],
-    signal,
-  );
+  const args = [
+    ...['--rm', '--pull', 'never', '--platform', platform, '--network', 'none', '--name', name, '--label', label],
+    ...sandboxArgs({ memoryBytes: DEFAULT_SERVICE_MEMORY_BYTES }),
+    ...['--entrypoint', program, id, ...rest],
+  ];
+  const call = engine.start(['run', ...args], signal);
   const tail = createTail();
   for (const output of [call.stdout, call.stderr])
     output.on('data', (piece: Uint8Array) => {
