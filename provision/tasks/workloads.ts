@@ -2,10 +2,13 @@
 // runs it with `hearth run`. The last line is the verdict; the exit code is that of `hearth run`, 1 when set-up failed, 2
 // for wrong usage.
 import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { openProgress } from '../setup/progress.ts';
 import { SetUpError } from '../setup/set-up-error.ts';
 import { setUp, setUpOtherPlatform } from '../setup/set-up.ts';
+import { keepRecord } from '../workloads/keep.ts';
 import { readArguments, verdictOf } from '../workloads/workload.ts';
 
 const asked = readArguments(process.argv.slice(2));
@@ -18,7 +21,10 @@ if (!asked.ok) {
     await setUp(progress);
     await setUpOtherPlatform(progress);
     const startedAt = performance.now();
-    process.exitCode = await hearth('run', '--pipeline', asked.name, ...asked.forRun);
+    const recordFile = join(mkdtempSync(join(tmpdir(), 'hearth-workload-')), 'record.json');
+    process.exitCode = await hearth('run', '--pipeline', asked.name, '--record', recordFile, ...asked.forRun);
+    if (asked.keep !== null && existsSync(recordFile)) await keepRecord(asked.name, asked.keep, recordFile);
+    rmSync(dirname(recordFile), { recursive: true });
     console.log(verdictOf(asked.name, process.exitCode, performance.now() - startedAt));
   } catch (error) {
     if (!(error instanceof SetUpError)) throw error;

@@ -4,15 +4,29 @@ export const WORKLOADS = ['llama', 'federation'] as const;
 export type Workload = (typeof WORKLOADS)[number];
 
 export type Asked =
-  | { readonly ok: true; readonly name: Workload; readonly forRun: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly name: Workload;
+      readonly forRun: readonly string[];
+      /** Under which name the record of the run is kept; null = it is not. */
+      readonly keep: string | null;
+    }
   | { readonly ok: false; readonly problem: string };
 
 /** The first argument names the workload, which is a pipeline of this repository; the others are for `hearth run`. */
 export function readArguments([name, ...forRun]: readonly string[]): Asked {
   const known = WORKLOADS.find((workload) => workload === name);
-  if (known !== undefined) return { ok: true, name: known, forRun };
+  const at = forRun.indexOf('--keep');
+  const keep = at === -1 ? null : (forRun[at + 1] ?? '');
+  if (keep !== null && !/^[a-z0-9]{1,20}$/.test(keep))
+    return {
+      ok: false,
+      problem: '--keep needs a name for the record: up to 20 lower-case letters and digits, such as cold.',
+    };
+  const rest = at === -1 ? forRun : forRun.toSpliced(at, 2);
+  if (known !== undefined) return { ok: true, name: known, forRun: rest, keep };
   const wrong = name === undefined ? 'No workload was named.' : `No workload "${name}".`;
-  const usage = `npm run workloads -- ${WORKLOADS.join('|')} [OPTIONS OF hearth run]`;
+  const usage = `npm run workloads -- ${WORKLOADS.join('|')} [--keep NAME] [OPTIONS OF hearth run]`;
   return { ok: false, problem: `${wrong}\n→ Use: ${usage}` };
 }
 

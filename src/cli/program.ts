@@ -67,6 +67,7 @@ export function createProgram({ version, verb, readInput, isTerminal }: ProgramP
     )
     .option('--pipeline <name>', 'only this pipeline')
     .option('--secret <name>', 'give jobs this variable of the environment as a secret (may be repeated)', collect, [])
+    .option('--record <file>', 'write what -o json prints to this file as well')
     .action(
       verb((context, jobs: string[], options: RunFlags) =>
         run(
@@ -78,6 +79,7 @@ export function createProgram({ version, verb, readInput, isTerminal }: ProgramP
             axes: options.matrix,
             secrets: options.secret,
             ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
+            ...(options.record === undefined ? {} : { record: options.record }),
           },
           context,
         ),
@@ -239,6 +241,7 @@ interface RunFlags {
   readonly skip: string[];
   readonly matrix: Readonly<Record<string, string>>;
   readonly pipeline?: string;
+  readonly record?: string;
 }
 
 interface TriggerFlags {

@@ -5,7 +5,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { defaultDataDirectory, loadEgressConfig, type EgressConfig } from '../config.ts';
 import { formatProblem } from '../core/problem.ts';
 import { selectJobs, type JobSelection } from '../core/plan/graph.ts';
@@ -39,6 +39,8 @@ export interface RunOptions {
   /** Values of matrix axes. */
   readonly axes: Readonly<Record<string, string>>;
   readonly pipeline?: string;
+  /** File for what `-o json` prints, beside what is shown. */
+  readonly record?: string;
   /** Names of secrets; their texts are in the environment, never on the command line. */
   readonly secrets: readonly string[];
 }
@@ -97,7 +99,8 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
         worker.wake();
       });
   });
-  const finished = await watchRuns({ store, logs, ids, context, logFolder: join(data, 'logs') });
+  const recordFile = options.record === undefined ? undefined : resolve(context.cwd, options.record);
+  const finished = await watchRuns({ store, logs, ids, context, logFolder: join(data, 'logs'), recordFile });
   if (context.interrupted.aborted) return exits.interrupted;
   return finished.every(isGood) ? exits.good : exits.bad;
 }

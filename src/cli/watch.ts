@@ -1,4 +1,5 @@
 /** Shows runs on a terminal while they go on: each job as it starts and ends, its output when it failed. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageRecord } from '../core/image/image-spec.ts';
 import type { Job } from '../core/job.ts';
@@ -16,13 +17,16 @@ export interface WatchParts {
   /** Where the logs lie, when whoever watches may read them there. */
   readonly logFolder?: string;
   readonly context: Pick<VerbContext, 'json' | 'write'>;
+  /** Where what `-o json` prints is written as well, when all runs have ended. */
+  readonly recordFile?: string | undefined;
 }
 
 /** Short enough that a person sees no lag; each look is an indexed read. */
 const LOOK_EVERY_MS = 25;
 
 /** Resolves when all runs have ended. With `-o json` prints only the result, as one value. */
-export async function watchRuns({ store, logs, ids, context, logFolder }: WatchParts): Promise<readonly RunWithJobs[]> {
+export async function watchRuns(parts: WatchParts): Promise<readonly RunWithJobs[]> {
+  const { store, logs, ids, context, logFolder, recordFile } = parts;
   const seen: Seen = { states: new Map(), read: new Map() };
   const isOne = ids.length === 1;
   for (;;) {
@@ -37,10 +41,11 @@ export async function watchRuns({ store, logs, ids, context, logFolder }: WatchP
         logFolder === undefined
           ? null
           : join(logFolder, String(run), job === undefined ? '' : `${job.id}.${job.attempt}.log`);
-      if (context.json) {
-        const summaries = runs.map(async (one) => summary(one, await store.resultsOf(one.run.id), pathOf));
-        context.write(`${JSON.stringify(await Promise.all(summaries))}\n`);
-      } else context.write(runs.map((one) => verdict(one, pathOf(one.run.id))).join(''));
+      const tell = async (): Promise<readonly unknown[]> =>
+        Promise.all(runs.map(async (one) => summary(one, await store.resultsOf(one.run.id), pathOf)));
+      if (recordFile !== undefined) await writeFile(recordFile, `${JSON.stringify(await tell(), null, 2)}\n`);
+      if (context.json) context.write(`${JSON.stringify(await tell())}\n`);
+      else context.write(runs.map((one) => verdict(one, pathOf(one.run.id))).join(''));
       return runs;
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

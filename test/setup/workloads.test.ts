@@ -9,12 +9,24 @@ const program = ['provision/tasks/workloads.ts'];
 
 describe('the workloads command', () => {
   it('takes the name of a workload, and leaves the rest to hearth run', () => {
-    expect(readArguments(['llama'])).toEqual({ ok: true, name: 'llama', forRun: [] });
+    expect(readArguments(['llama'])).toEqual({ ok: true, name: 'llama', forRun: [], keep: null });
     expect(readArguments(['federation', '--only', 'image'])).toEqual({
       ok: true,
       name: 'federation',
       forRun: ['--only', 'image'],
+      keep: null,
     });
+  });
+
+  it('keeps a record of the run under a name, when it is asked to', () => {
+    expect(readArguments(['llama', '--only', 'image', '--keep', 'cold', '--skip', 'x'])).toEqual({
+      ok: true,
+      name: 'llama',
+      forRun: ['--only', 'image', '--skip', 'x'],
+      keep: 'cold',
+    });
+    for (const name of [[], ['../x'], ['Cold']])
+      expect(readArguments(['llama', '--keep', ...name])).toMatchObject({ ok: false });
   });
 
   it.each([
@@ -26,7 +38,7 @@ describe('the workloads command', () => {
     expect(ended).toEqual({
       code: 2,
       stdout: '',
-      stderr: `${wrong}\n→ Use: npm run workloads -- llama|federation [OPTIONS OF hearth run]\n`,
+      stderr: `${wrong}\n→ Use: npm run workloads -- llama|federation [--keep NAME] [OPTIONS OF hearth run]\n`,
     });
   });
 

@@ -101,11 +101,15 @@ function stagesOf(file: Dockerfile, request: DockerfileRequest, problems: string
         problems.push(`line ${instruction.getRange().start.line + 1}: FROM names no image`);
         continue;
       }
-      const platform = fill(instruction.getPlatformFlag()?.getValue() ?? request.platform, instruction);
-      const use = { name: fill(image, instruction), platform, isFrom: true, from: at(range.start), to: at(range.end) };
+      const name = fill(image, instruction);
+      // What is built on an earlier one is of the same platform, whatever it says itself.
+      const below = stages.findLast((stage) => isCalled(stage, name));
+      const own = fill(instruction.getPlatformFlag()?.getValue() ?? request.platform, instruction);
+      const platform = below?.platform ?? own;
+      const use = { name, platform, isFrom: true, from: at(range.start), to: at(range.end) };
       const index = stages.length;
-      const name = instruction.getBuildStage() ?? String(index);
-      stages.push({ index, name, platform, uses: [use], hasRun: false });
+      const called = instruction.getBuildStage() ?? String(index);
+      stages.push({ index, name: called, platform, uses: [use], hasRun: false });
       continue;
     }
     const stage = stages.at(-1);
@@ -148,12 +152,15 @@ function numberIn(name: string): number {
   return /^\d+$/.test(name) ? Number(name) : -1;
 }
 
+/** `FROM` knows stages by name, and not by number. */
+function isCalled({ name }: Pick<Stage, 'name'>, wanted: string): boolean {
+  return name.toLowerCase() === wanted.toLowerCase() && !/^\d+$/.test(wanted);
+}
+
 /** The stage that a name means at a place of the file; undefined = an image. */
 function stageOf(use: Use, user: Stage, stages: readonly Stage[]): Stage | undefined {
   const earlier = stages.slice(0, user.index);
-  return use.isFrom
-    ? earlier.findLast((stage) => stage.name.toLowerCase() === use.name.toLowerCase() && !/^\d+$/.test(use.name))
-    : stageCalled(earlier, use.name);
+  return use.isFrom ? earlier.findLast((stage) => isCalled(stage, use.name)) : stageCalled(earlier, use.name);
 }
 
 function neededBy(target: Stage, stages: readonly Stage[]): readonly Stage[] {

@@ -84,6 +84,9 @@ describe('a Dockerfile', () => {
     ).toEqual([]);
     expect(planned('FROM a AS build\nRUN x\nFROM a\nCOPY --from=build /a /a\n').foreign).toEqual(['build']);
     expect(planned('FROM a\nRUN x\n', { platform: native }).foreign).toEqual([]);
+    const built =
+      'FROM --platform=$BUILDPLATFORM a AS tools\nFROM tools AS build\nRUN x\nFROM a\nCOPY --from=build /a /a\n';
+    expect(planned(built).foreign).toEqual([]);
   });
 
   it('that cannot be read says why', () => {
