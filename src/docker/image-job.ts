@@ -1,5 +1,4 @@
 /** A job that builds an image: context, one build for each platform, checks, push, and what of it stands on the run. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExpressionFailure } from '../core/expression/expression.ts';
 import { cacheNamespaceOf, ownImages } from '../core/image/image-names.ts';
@@ -18,7 +17,7 @@ import { hider, type Hide } from './hide.ts';
 import { buildImage, type BuildFailure, type Built, type ImageBuildParts } from './image-build.ts';
 import { makeContext, type BuildContext } from './image-context.ts';
 import { minutes } from './job-outcome.ts';
-import { pushImages, type Pushed, type PushParts } from './image-push.ts';
+import { pushImages, sweepCredentials, type Pushed, type PushParts } from './image-push.ts';
 import type { Layers } from './layers.ts';
 import { maskedLog, type MaskedLog } from './masked-log.ts';
 import { filesOf, type PreparationParts } from './preparation.ts';
@@ -56,19 +55,13 @@ export interface ImageJobs {
   sweep(): Promise<void>;
 }
 
-/** Makes the folders it needs. */
-export async function openImageJobs(parts: ImageJobParts): Promise<ImageJobs> {
-  const folders = [parts.buildsRoot, parts.secretsRoot];
-  const makeFolders = async (): Promise<void> => {
-    for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 });
-  };
-  await makeFolders();
+export function openImageJobs(parts: ImageJobParts): ImageJobs {
   const manifests = new Map<string, Descriptor>();
   return {
     run: (claim, spec, signals, log) => runImageJob({ ...parts, manifests }, claim, spec, signals, log),
     async sweep() {
-      for (const folder of folders) await removeTree(folder);
-      await makeFolders();
+      await removeTree(parts.buildsRoot);
+      await sweepCredentials(parts.secretsPrefix);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** From images in the engine to names in a registry: each platform under a tag of its own, and one index over them. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { dashed } from '../core/image/image-spec.ts';
 import { indexOf } from '../core/image/oci.ts';
 import type { PushTarget } from '../core/image/ready-image.ts';
@@ -11,8 +11,8 @@ import type { Credentials, Manifest, Registry } from './registry.ts';
 export interface PushParts {
   readonly engine: Engine;
   readonly registry: Registry;
-  /** A folder in memory, for the credentials of one push. */
-  readonly secretsRoot: string;
+  /** Folders with the credentials of one push begin with it; in memory, so that they go with the machine. */
+  readonly secretsPrefix: string;
 }
 
 export interface PushRequest {
@@ -34,7 +34,7 @@ export interface Pushed {
 export async function pushImages(parts: PushParts, request: PushRequest): Promise<Result<Pushed, string>> {
   const { credentials } = request;
   if (credentials === null) return push(parts, request, []);
-  const folder = await mkdtemp(join(parts.secretsRoot, 'push-'));
+  const folder = await mkdtemp(parts.secretsPrefix);
   try {
     await writeFile(join(folder, 'config.json'), dockerConfig(request.target.registry, credentials), { mode: 0o600 });
     return await push(parts, request, ['--config', folder]);
@@ -95,4 +95,11 @@ async function pushOne(
     // The name was for the push alone; jobs that share the machine would find the image by it.
     await engine.command(['image', 'rm', '--no-prune', target.name]);
   }
+}
+
+/** Removes what pushes of a killed process left. Call before the first push. May be repeated. */
+export async function sweepCredentials(secretsPrefix: string): Promise<void> {
+  const folder = dirname(secretsPrefix);
+  const left = (await readdir(folder)).filter((name) => name.startsWith(basename(secretsPrefix)));
+  for (const name of left) await rm(join(folder, name), { recursive: true, force: true });
 }

@@ -120,11 +120,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     onError: options.onError,
   };
   const bases = openBaseImages(engine, openRegistry(), () => options.clock.monotonicMs());
-  const images = await openImageJobs({
+  const images = openImageJobs({
     ...parts,
     ...{ bases, registry: openRegistry(), artifacts, secrets: options.secrets, random: options.random },
     buildsRoot: inData('builds'),
-    secretsRoot: join('/dev/shm', `hearth-${digest(options.dataDirectory)}`),
+    secretsPrefix: `/dev/shm/hearth-push-${digest(options.dataDirectory)}-`,
     isRestricted: egress.isRestricted,
   });
   const executor = dockerExecutor({

@@ -69,7 +69,7 @@ export function openRegistry(answerMs = ANSWER_MS): Registry {
       const first = await send(undefined);
       if (first.status !== 401) return success(first);
       await first.body?.cancel();
-      const authorization = await authorizationFor(first, credentials, answerMs);
+      const authorization = await authorizationFor(first, image.registry, credentials, answerMs);
       return authorization === undefined
         ? failed({ kind: 'refused', message: `${image.registry} wants credentials` })
         : success(await send(authorization));
@@ -123,9 +123,22 @@ export function digestOf(bytes: Uint8Array): string {
 /** As the Docker engine does: this machine is spoken to without encryption. */
 function addressOf(registry: string): string {
   if (registry === 'docker.io') return 'https://registry-1.docker.io';
-  const host = new URL(`http://${registry}`).hostname;
-  const isHere = host === 'localhost' || host === '[::1]' || host.startsWith('127.');
-  return `${isHere ? 'http' : 'https'}://${registry}`;
+  return `${isHere(new URL(`http://${registry}`)) ? 'http' : 'https'}://${registry}`;
+}
+
+function isHere({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+}
+
+/**
+ * Whether a registry may send us to this address for a token. Its answer comes from wherever a Dockerfile points, so it
+ * must not have us speak without encryption, and with this machine only when it is on it itself.
+ */
+export function mayAsk(registry: string, realm: string): boolean {
+  if (!URL.canParse(realm)) return false;
+  const url = new URL(realm);
+  const isOurs = isHere(new URL(addressOf(registry)));
+  return isHere(url) ? isOurs && /^https?:$/.test(url.protocol) : url.protocol === 'https:';
 }
 
 function refusalOf({ registry, repository }: ImageReference, { ok, status }: Response): RegistryTrouble | undefined {
@@ -138,6 +151,7 @@ function refusalOf({ registry, repository }: ImageReference, { ok, status }: Res
 /** https://distribution.github.io/distribution/spec/auth/token/ */
 async function authorizationFor(
   answer: Response,
+  registry: string,
   credentials: Credentials | null,
   answerMs: number,
 ): Promise<string | undefined> {
@@ -149,7 +163,7 @@ async function authorizationFor(
   if (/^basic\b/i.test(challenge)) return basic;
   const parts = new Map([...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, value]));
   const realm = parts.get('realm');
-  if (!/^bearer\b/i.test(challenge) || realm === undefined) return undefined;
+  if (!/^bearer\b/i.test(challenge) || realm === undefined || !mayAsk(registry, realm)) return undefined;
   const url = new URL(realm);
   for (const key of ['service', 'scope']) {
     const value = parts.get(key);

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageRecord, ImageSpec } from '../../src/core/image/image-spec.ts';
 import { parseReference, type ImageReference } from '../../src/core/image/reference.ts';
-import { openRegistry, type Manifest } from '../../src/docker/registry.ts';
+import { mayAsk, openRegistry, type Manifest } from '../../src/docker/registry.ts';
 import { openExecutorRig, RIG_TOKEN, type Execution, type ExecutorRig } from '../support/executor-rig.ts';
 import { openTestRegistry, REGISTRY_USER, type TestRegistry } from '../support/registry.ts';
 
@@ -110,9 +110,7 @@ describe('an image that a job pushes', () => {
     const { digest } = recordOf(done);
     expect((await manifestAt(name, REGISTRY_USER)).digest).toBe(digest);
     for (const log of [wrong.log, done.log]) expect(log).not.toContain(RIG_TOKEN);
-    const left = await readdir('/dev/shm');
-    for (const folder of left.filter((one) => one.startsWith('hearth-')))
-      expect(await readdir(`/dev/shm/${folder}`)).toEqual([]);
+    expect((await readdir('/dev/shm')).filter((name) => name.startsWith('hearth-push-'))).toEqual([]);
   });
 
   it('is an error where nobody answers, and nothing is green', async () => {
@@ -147,6 +145,19 @@ describe('a base that lies in a registry', () => {
 });
 
 describe('a registry', () => {
+  it.each([
+    ['docker.io', 'https://auth.docker.io/token', true],
+    ['docker.io', 'http://auth.docker.io/token', false],
+    ['evil.example', 'http://169.254.169.254/latest/meta-data', false],
+    ['evil.example', 'https://127.0.0.1:9000/health', false],
+    ['evil.example', 'file:///etc/passwd', false],
+    ['evil.example', 'no address', false],
+    ['127.0.0.1:5000', 'http://localhost:5001/token', true],
+    ['127.0.0.1:5000', 'http://10.0.0.1/token', false],
+  ])('at %s may send us to %s for a token: %s', (registry, realm, may) => {
+    expect(mayAsk(registry, realm)).toBe(may);
+  });
+
   it('that has no such image, wants credentials or is none is told apart', async () => {
     const kinds = [];
     for (const text of [`${open.host}/no/such:1`, `${closed.host}/x:1`, '127.0.0.1:9/x:1']) {

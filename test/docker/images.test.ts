@@ -368,7 +368,7 @@ describe('a build that does not end by itself', () => {
     await leave();
     await expect.poll(() => processes('sleep 98763'), { timeout: 10_000 }).toEqual([]);
     await rig.restart([claim]);
-    expect(await readdir(join(rig.data, 'builds'))).toEqual([]);
+    expect(await readdir(rig.data)).not.toContain('builds');
     const { finish, log }: { finish: Finish; log: string } = await rig.execute(claim);
     expect(finish.outcome.result, log).toBe('success');
     expect(finish.image?.images[0]?.layers).toEqual({ total: 2, cached: 1 });
