@@ -4,6 +4,7 @@ import { lstat, open, readlink } from 'node:fs/promises';
 import { isErrno } from '../core/errno.ts';
 import type { FileEntry, ImageFiles } from '../core/verify/files.ts';
 import type { User } from '../core/verify/users.ts';
+import { bytesOfFile } from '../docker/bytes-of-file.ts';
 
 export function localFiles(): ImageFiles {
   return { entry: entryAt, open: openFile };
@@ -32,13 +33,5 @@ async function entryAt(path: string): Promise<FileEntry | undefined> {
 async function openFile(path: string): ReturnType<ImageFiles['open']> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const { size } = await file.stat();
-  return {
-    size,
-    async read(offset, length) {
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await file.read(bytes, 0, length, offset);
-      return bytes.subarray(0, bytesRead);
-    },
-    [Symbol.asyncDispose]: () => file.close(),
-  };
+  return bytesOfFile(file, size, () => file.close());
 }

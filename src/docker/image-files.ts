@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { createTarDecoder, type ParsedTarEntry } from 'modern-tar';
 import { bytesInMemory, type ByteSource } from '../core/verify/bytes.ts';
 import type { FileEntry, ImageFiles } from '../core/verify/files.ts';
+import { bytesOfFile } from './bytes-of-file.ts';
 import type { Engine } from './engine.ts';
 import { createTail } from './tail.ts';
 
@@ -109,15 +110,7 @@ export async function openImageFiles(
     });
     if (typeof size === 'string') throw new Error(`${JSON.stringify(path)} is not in the image any more`);
     const kept = undo.move();
-    return {
-      size,
-      async read(offset, length) {
-        const bytes = new Uint8Array(length);
-        const { bytesRead } = await file.read(bytes, 0, length, offset);
-        return bytes.subarray(0, bytesRead);
-      },
-      [Symbol.asyncDispose]: () => kept.disposeAsync(),
-    };
+    return bytesOfFile(file, size, () => kept.disposeAsync());
   }
 
   const kept = opened.move();

@@ -15,16 +15,24 @@ export function maskedLog(log: JobLogWriter, masker: Masker, capBytes: number): 
   let leftBytes = Math.max(0, capBytes - log.bytes);
   let droppedBytes = 0;
   let tail = Promise.resolve();
+  let fault: { readonly cause: unknown } | undefined;
 
   function append(bytes: Uint8Array): void {
     const kept = bytes.subarray(0, leftBytes);
     leftBytes -= kept.length;
     droppedBytes += bytes.length - kept.length;
     if (kept.length === 0) return;
-    const before = tail;
-    tail = before.then(() => log.append(kept));
-    // Told by `finish`.
-    tail.catch(() => undefined);
+    tail = tail.then(() => write(kept));
+  }
+
+  /** After a write that failed the rest is left out: it would stand behind a gap. */
+  async function write(bytes: Uint8Array): Promise<void> {
+    if (fault !== undefined) return;
+    try {
+      await log.append(bytes);
+    } catch (cause) {
+      fault = { cause };
+    }
   }
 
   return {
@@ -34,13 +42,14 @@ export function maskedLog(log: JobLogWriter, masker: Masker, capBytes: number): 
     async finish() {
       append(masker.flush());
       await tail;
+      if (fault !== undefined) throw fault.cause;
       const dropped = `\nhearth: ${droppedBytes} bytes of output were dropped past the cap of ${capBytes} bytes\n`;
       if (droppedBytes > 0) await log.append(Buffer.from(dropped));
       return { ...(await log.finish()), droppedBytes };
     },
     async letGo() {
       append(masker.flush());
-      await Promise.allSettled([tail]);
+      await tail;
     },
   };
 }

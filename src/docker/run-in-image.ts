@@ -42,12 +42,15 @@ export async function runInImage(engine: Engine, request: RunRequest): Promise<R
       tail.add(piece);
     });
   // The command line hands the signal on to a program that need not heed it.
+  let killed: Promise<unknown> = Promise.resolve();
   const kill = (): void => {
-    engine.remove([name]).catch(() => undefined); // it is done once more below, where trouble is heard
+    // Whether it worked is seen by the removal at the end, which comes after it.
+    killed = Promise.allSettled([engine.remove([name])]);
   };
   signal.addEventListener('abort', kill, { once: true });
-  opened.defer(() => {
+  opened.defer(async () => {
     signal.removeEventListener('abort', kill);
+    await killed;
   });
   const exitCode = await call.exitCode;
   const lines = tail.lines();

@@ -1,9 +1,9 @@
 /** A real image registry (Debian's docker-registry) on loopback, with a user or without; gone with its files afterwards. */
 import { spawn } from 'node:child_process';
 import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 
 export interface TestRegistry extends AsyncDisposable {
@@ -19,22 +19,20 @@ const HTPASSWD = 'robot:$2y$05$U1CjXPQyZxoxpGzcqfxLROFMor98L.V2IxdmOHZLC4pp4H6vA
 export async function openTestRegistry({ isOpen }: { readonly isOpen: boolean }): Promise<TestRegistry> {
   const program = await registryProgram();
   const folder = await mkdtemp(join(tmpdir(), 'hearth-registry-'));
-  const port = await freePort();
   await writeFile(join(folder, 'users'), `${HTPASSWD}\n`);
   const auth = `auth:\n  htpasswd: { realm: test, path: ${join(folder, 'users')} }\n`;
   await writeFile(
     join(folder, 'config.yml'),
-    `version: 0.1\nlog: { level: error }\nstorage:\n  filesystem: { rootdirectory: ${join(folder, 'data')} }\n` +
-      `http: { addr: '127.0.0.1:${port}' }\n${isOpen ? '' : auth}`,
+    `version: 0.1\nlog: { level: info }\nstorage:\n  filesystem: { rootdirectory: ${join(folder, 'data')} }\n` +
+      `http: { addr: '127.0.0.1:0' }\n${isOpen ? '' : auth}`,
   );
-  const child = spawn(program, ['serve', join(folder, 'config.yml')], { stdio: 'ignore' });
+  const child = spawn(program, ['serve', join(folder, 'config.yml')], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => {
       resolve();
     });
   });
-  const host = `127.0.0.1:${port}`;
-  await answering(host, () => child.exitCode);
+  const host = await listening(child.stderr);
   const stop = async (): Promise<void> => {
     child.kill();
     await ended;
@@ -49,14 +47,20 @@ export async function openTestRegistry({ isOpen }: { readonly isOpen: boolean })
   };
 }
 
-async function answering(host: string, exitCode: () => number | null): Promise<void> {
-  for (;;) {
-    if (exitCode() !== null) throw new Error(`docker-registry ended with code ${String(exitCode())}`);
-    const answer = await fetch(`http://${host}/v2/`).catch(() => undefined);
-    await answer?.body?.cancel();
-    if (answer !== undefined) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+/** Where it listens, as it says itself. What it says after that is read by nobody. */
+function listening(output: Readable): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    output.setEncoding('utf8');
+    output.on('data', (text: string) => {
+      said += text;
+      const found = /listening on (127\.0\.0\.1:\d+)/.exec(said);
+      if (found?.[1] !== undefined) resolve(found[1]);
+    });
+    output.once('end', () => {
+      reject(new Error(`docker-registry ended: ${said}`));
+    });
+  });
 }
 
 /** Installed, its package would also bring a service that listens; so only the program is taken out of it, once. */
@@ -80,13 +84,4 @@ async function registryProgram(): Promise<string> {
     await rm(work, { recursive: true, force: true });
   }
   return program;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

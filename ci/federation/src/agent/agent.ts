@@ -152,8 +152,6 @@ export async function runAgent(options: AgentOptions, stop: AbortSignal): Promis
     const late = sleep(PATIENCE_MS, undefined, { ref: false }).then(() => {
       throw new NoGoodbye('The hub was not there for the goodbye.');
     });
-    // It is looked at again and again below, and once more by nobody.
-    late.catch(() => undefined);
     for (;;) {
       const connection = await Promise.race([link.ready(), late]);
       try {
@@ -178,9 +176,7 @@ export async function runAgent(options: AgentOptions, stop: AbortSignal): Promis
 
   try {
     const stopped = new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
-    const first = link.ready();
-    first.catch(() => undefined);
-    await Promise.race([first, stopped, sleep(PATIENCE_MS, undefined, { ref: false })]);
+    await Promise.race([link.ready(), stopped, sleep(PATIENCE_MS, undefined, { ref: false })]);
     if (!link.isConnected) throw new NoGoodbye(`No connection to ${url} came about.`);
     const isStopped = (): boolean => stop.aborted;
     const from = performance.now();
@@ -231,8 +227,8 @@ function summaryOf(done: Done, more: Pick<Summary, 'connectionErrors' | 'receive
 function createQueue(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
-    const next = last.then(work);
-    last = next.catch(() => undefined);
+    const next = Promise.allSettled([last]).then(work);
+    last = next;
     return next;
   };
 }

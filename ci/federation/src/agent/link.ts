@@ -1,6 +1,6 @@
 /** Keeps an agent connected: tries again with growing pauses, and counts what went wrong. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Refused, type HubConnection } from './connection.ts';
+import { pause } from '../pause.ts';
 
 export interface LinkOptions {
   connect(): Promise<HubConnection>;
@@ -59,7 +59,7 @@ export function startLink({ connect, random, onConnected, onTrouble }: LinkOptio
       }
       current = undefined;
       failures += 1;
-      await sleep(pauseMs(failures, random()), undefined, { signal: stopping.signal }).catch(() => undefined);
+      await pause(pauseMs(failures, random()), stopping.signal);
     }
   }
 

@@ -1,6 +1,6 @@
 /** What the monitor knows of the hub: stats asked for every second, events as they come, over any number of reconnects. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { pause } from '../pause.ts';
 
 const figures = z.object({ n: z.number(), p50: z.number().nullable(), p95: z.number().nullable() });
 
@@ -119,7 +119,7 @@ export function startFeed({ url, token, everyMs = 1000 }: FeedOptions): Feed {
         const why = error instanceof Error ? `${error.message}${causeOf(error)}` : String(error);
         if (!isStopping()) change({ trouble: `${whatFor}: ${why}` });
       }
-      await sleep(everyMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      await pause(everyMs, stopping.signal);
     }
   }
 
