@@ -110,7 +110,10 @@ describe('the world is reached only by', () => {
 
   it('the entry files for signals and the end of the process', () => {
     expect(
-      findings((node) => isMember(node, 'process', ['exit', 'exitCode', 'on', 'once', 'argv', 'abort']), entries),
+      findings(
+        (node) => isMember(node, 'process', ['exit', 'exitCode', 'on', 'once', 'argv', 'abort']),
+        [...entries, 'src/demo/stop.ts'],
+      ),
     ).toEqual([]);
   });
 
@@ -156,7 +159,7 @@ describe('core', () => {
 });
 
 /** What starts as a process of its own. */
-const entries = ['src/main.ts', 'src/demo/main.ts'];
+const entries = ['src/main.ts', 'src/demo/main.ts', 'src/demo/pushed.ts'];
 /** `finalState(outcome, false)`: two calls side by side that differ in it. */
 const booleansTolerated = ['src/core/commit-status.ts'];
 

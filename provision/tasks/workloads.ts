@@ -1,6 +1,6 @@
 // `workloads.ts NAME [OPTIONS]`: sets up what the pipeline NAME needs (engine, base images, the other architecture), then
-// runs it with `hearth run`. The last line is the verdict; the exit code is that of `hearth run`, 1 when set-up failed, 2
-// for wrong usage.
+// runs it with `hearth run`, or with `--push` by a signed push to a daemon. The last line is the verdict; the exit code is
+// that of the run, 1 when set-up failed, 2 for wrong usage.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
@@ -22,8 +22,11 @@ if (!asked.ok) {
     await setUpOtherPlatform(progress);
     const startedAt = performance.now();
     const recordFile = join(mkdtempSync(join(tmpdir(), 'hearth-workload-')), 'record.json');
-    process.exitCode = await hearth('run', '--pipeline', asked.name, '--record', recordFile, ...asked.forRun);
-    if (asked.keep !== null && existsSync(recordFile)) await keepRecord(asked.name, asked.keep, recordFile);
+    const program = asked.byPush
+      ? ['src/demo/pushed.ts', asked.name]
+      : ['src/main.ts', 'run', '--pipeline', asked.name, ...asked.forRun];
+    process.exitCode = await hearth(...program, '--record', recordFile);
+    if (asked.keep !== null && existsSync(recordFile)) await keepRecord({ ...asked, keep: asked.keep }, recordFile);
     rmSync(dirname(recordFile), { recursive: true });
     console.log(verdictOf(asked.name, process.exitCode, performance.now() - startedAt));
   } catch (error) {
@@ -36,7 +39,7 @@ if (!asked.ok) {
 /** With this terminal; resolves to its exit code, or 128 + the signal that ended it. */
 function hearth(...args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['src/main.ts', ...args], { stdio: 'inherit' });
+    const child = spawn(process.execPath, args, { stdio: 'inherit' });
     const forward = (signal: NodeJS.Signals): void => {
       // A terminal has already sent Ctrl-C to the child; a second one would keep it from cancelling its run.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);

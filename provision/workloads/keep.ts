@@ -10,12 +10,19 @@ import type { JobRecord, RunRecord, WorkloadRecord } from './record.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const FOLDER = join(ROOT, 'docs/workloads');
 
+interface Kept {
+  readonly name: string;
+  /** The label. */
+  readonly keep: string;
+  readonly byPush: boolean;
+}
+
 /** A record of the same workload and label is replaced. */
-export async function keepRecord(workload: string, label: string, file: string): Promise<void> {
+export async function keepRecord({ name: workload, keep: label, byPush }: Kept, file: string): Promise<void> {
   const git = async (...args: readonly string[]): Promise<string> =>
     (await mustRun('git', ['-C', ROOT, ...args])).stdout.trim();
   const record: WorkloadRecord = {
-    ...{ workload, label, at: new Date().toISOString() },
+    ...{ workload, label, by: byPush ? 'a signed push' : 'hearth run', at: new Date().toISOString() },
     ...{ commit: await git('rev-parse', 'HEAD'), isClean: (await git('status', '--porcelain')) === '' },
     machine: { cores: availableParallelism(), platform: `linux/${arch()}`, memoryBytes: totalmem() },
     runs: (JSON.parse(readFileSync(file, 'utf8')) as readonly RunRecord[]).map(shown),

@@ -15,12 +15,13 @@ export function workloadsPage(records: readonly WorkloadRecord[]): string {
 const INTRODUCTION = `# Workloads
 
 Hearth builds llama.cpp and a small federation on both architectures with pipelines of its own (\`ci/pipelines/\`). This page is generated
-from the records of runs in \`docs/workloads/\`: \`npm run workloads -- llama --keep cold\` makes one and writes the page anew.`;
+from the records of runs in \`docs/workloads/\`: \`npm run workloads -- llama --keep cold\` makes one and writes the page
+anew; with \`--push\` a signed push to a daemon asks for the run, instead of \`hearth run\`.`;
 
-function heading({ at, commit, isClean, machine }: WorkloadRecord): string {
+function heading({ at, by, commit, isClean, machine }: WorkloadRecord): string {
   const { cores, platform, memoryBytes } = machine;
   const tree = isClean ? '' : ' with changes';
-  return `${at.slice(0, 10)}, commit ${commit.slice(0, 7)}${tree}, ${cores} cores, ${platform}, ${gigabytes(memoryBytes)} of memory.`;
+  return `${at.slice(0, 10)}, by ${by.replace('hearth run', '`hearth run`')}, commit ${commit.slice(0, 7)}${tree}, ${cores} cores, ${platform}, ${gigabytes(memoryBytes)} of memory.`;
 }
 
 function runPart(run: RunRecord): string {

@@ -4,6 +4,8 @@ export interface WorkloadRecord {
   readonly workload: string;
   /** Which run of it: `cold`, `warm`. */
   readonly label: string;
+  /** Who asked for it. */
+  readonly by: 'hearth run' | 'a signed push';
   /** ISO 8601. */
   readonly at: string;
   readonly commit: string;

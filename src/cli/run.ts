@@ -2,10 +2,10 @@
  * `hearth run`: the pipelines of the working tree here and now, through the same store, scheduler and executor as a push.
  * Its data folder is its own, one per working tree, and keeps slots and layers warm for the next call.
  */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { defaultDataDirectory, loadEgressConfig, type EgressConfig } from '../config.ts';
 import { formatProblem } from '../core/problem.ts';
 import { selectJobs, type JobSelection } from '../core/plan/graph.ts';
@@ -28,6 +28,7 @@ import { givenSecrets } from '../secrets.ts';
 import { openVault } from '../vault/vault.ts';
 import { startWorkerSide, type WorkerSide } from '../worker-side.ts';
 import { Complaint, exits, type ExitCode, type VerbContext } from './exit.ts';
+import { localRepo } from './local-repo.ts';
 import { watchRuns } from './watch.ts';
 
 export interface RunOptions {
@@ -56,8 +57,8 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
     for (const problem of egress.problem) context.complain(formatProblem(problem));
     return exits.usage;
   }
-  const place = createHash('sha256').update(cwd).digest('hex');
-  const data = join(defaultDataDirectory(environment), 'local', place.slice(0, 16));
+  const { repo, place } = localRepo(cwd);
+  const data = join(defaultDataDirectory(environment), 'local', place);
   await mkdir(data, { recursive: true, mode: 0o700 });
   await using opened = new AsyncDisposableStack();
   const lock = await lockInstance('run', data);
@@ -67,8 +68,6 @@ export async function run(options: RunOptions, context: VerbContext): Promise<Ex
   }
   opened.use(lock);
 
-  // Volumes belong to a repository by its id, and the engine has them from all folders of this machine.
-  const repo: RepoRef = { id: Number.parseInt(place.slice(0, 13), 16), owner: 'local', name: safeName(basename(cwd)) };
   const branch = (await currentBranch(cwd, environment)) ?? 'main';
   const ref = `refs/heads/${branch}`;
   const remote = join(data, 'origin', repo.owner, `${repo.name}.git`);
@@ -218,9 +217,4 @@ function secretsFrom(environment: VerbContext['environment'], names: readonly st
 
 function isGood({ run: { outcome } }: RunWithJobs): boolean {
   return outcome?.result === 'success';
-}
-
-/** GitHub's own rule for names, so that the name is fit for paths. */
-function safeName(name: string): string {
-  return name.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[.-]+/, '') || 'tree';
 }

@@ -14,7 +14,7 @@ const job = (changes: Partial<JobRecord>): JobRecord => ({
 });
 
 const record = (label: string, at: string, jobs: readonly JobRecord[]): WorkloadRecord => ({
-  ...{ workload: 'llama', label, at, commit: 'a'.repeat(40), isClean: false },
+  ...{ workload: 'llama', label, by: 'hearth run' as const, at, commit: 'a'.repeat(40), isClean: false },
   machine: { cores: 2, platform: 'linux/x64', memoryBytes: 24e9 },
   runs: [{ pipeline: 'llama', outcome: { result: 'failure', message: 'it broke' }, jobs }],
 });
@@ -30,7 +30,9 @@ describe('the page of workloads', () => {
       record('cold', '2026-01-01T00:00:00Z', [job({ image, outputs })]),
     ]);
     expect(page.indexOf('## llama, cold')).toBeLessThan(page.indexOf('## llama, warm'));
-    expect(page).toContain('2026-01-01, commit aaaaaaa with changes, 2 cores, linux/x64, 24 GB of memory.');
+    expect(page).toContain(
+      '2026-01-01, by `hearth run`, commit aaaaaaa with changes, 2 cores, linux/x64, 24 GB of memory.',
+    );
     expect(page).toContain('**failure**: it broke');
     expect(page).toContain('| image | success | 12 ms | 61.0 s |');
     expect(page).toContain('| image | linux/arm64 | 140 MB | 366.0 s | 23 s | 190 of 193 | 2 of 9 | slow |');

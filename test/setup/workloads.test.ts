@@ -9,11 +9,12 @@ const program = ['provision/tasks/workloads.ts'];
 
 describe('the workloads command', () => {
   it('takes the name of a workload, and leaves the rest to hearth run', () => {
-    expect(readArguments(['llama'])).toEqual({ ok: true, name: 'llama', forRun: [], keep: null });
+    expect(readArguments(['llama'])).toEqual({ ok: true, name: 'llama', forRun: [], byPush: false, keep: null });
     expect(readArguments(['federation', '--only', 'image'])).toEqual({
       ok: true,
       name: 'federation',
       forRun: ['--only', 'image'],
+      byPush: false,
       keep: null,
     });
   });
@@ -23,10 +24,21 @@ describe('the workloads command', () => {
       ok: true,
       name: 'llama',
       forRun: ['--only', 'image', '--skip', 'x'],
+      byPush: false,
       keep: 'cold',
     });
     for (const name of [[], ['../x'], ['Cold']])
       expect(readArguments(['llama', '--keep', ...name])).toMatchObject({ ok: false });
+  });
+
+  it('lets a signed push ask for the run, which then is whole', () => {
+    const asked = { ok: true, name: 'llama', forRun: [], byPush: true };
+    expect(readArguments(['llama', '--push'])).toEqual({ ...asked, keep: null });
+    expect(readArguments(['llama', '--push', '--keep', 'push'])).toEqual({ ...asked, keep: 'push' });
+    expect(readArguments(['llama', '--push', '--only', 'image'])).toEqual({
+      ok: false,
+      problem: 'A push runs the whole pipeline; leave --only image away, or leave --push away.',
+    });
   });
 
   it.each([
@@ -38,7 +50,7 @@ describe('the workloads command', () => {
     expect(ended).toEqual({
       code: 2,
       stdout: '',
-      stderr: `${wrong}\n→ Use: npm run workloads -- llama|federation [--keep NAME] [OPTIONS OF hearth run]\n`,
+      stderr: `${wrong}\n→ Use: npm run workloads -- llama|federation [--keep NAME] [--push | OPTIONS OF hearth run]\n`,
     });
   });
 
