@@ -11,7 +11,7 @@ import { execa } from 'execa';
 import { exits, type ExitCode } from '../cli/exit.ts';
 import { localRepo } from '../cli/local-repo.ts';
 import { aborted } from '../cli/serve.ts';
-import { findPipelines } from '../cli/working-tree.ts';
+import { findPipelines, type LocalPipeline } from '../cli/working-tree.ts';
 import { startDemoDaemon } from './daemon.ts';
 import { pushAndWatch } from './push.ts';
 import { makeDemoRepository } from './repository.ts';
@@ -21,16 +21,19 @@ async function pushed(
   { pipeline, record }: { readonly pipeline: string; readonly record: string | undefined },
   stop: AbortSignal,
 ): Promise<ExitCode> {
-  await using opened = new AsyncDisposableStack();
   const top = process.cwd();
+  const found = await findPipelines(top);
+  const others = found.filter((one) => nameOf(one) !== pipeline).map(({ file }) => file);
+  if (others.length === found.length) {
+    process.stderr.write(`There is no pipeline ${pipeline} here; there are ${found.map(nameOf).join(', ')}.\n`);
+    return exits.usage;
+  }
+  await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'hearth-pushed-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   // The id by which `hearth run` knows this folder, so that both find the same caches.
   const { repo } = localRepo(top);
   const forge = await makeDemoRepository(repo, join(folder, 'forge'), process.env);
-  const others = (await findPipelines(top))
-    .map(({ file }) => file)
-    .filter((file) => !file.endsWith(`/${pipeline}.yml`));
   const sha = await forge.push((work) => copyTree(top, work, others), `Run ${pipeline} and nothing else`);
   const slots = Math.max(2, availableParallelism());
   const daemon = opened.use(
@@ -41,6 +44,11 @@ async function pushed(
   const runs = await Promise.race([ended, aborted(stop).then(() => null)]);
   if (runs === null) return exits.interrupted;
   return runs.length === 1 && runs[0]?.run.outcome?.result === 'success' ? exits.good : exits.bad;
+}
+
+/** A broken file has no name of its own; it is of no use here, and `hearth lint` says why. */
+function nameOf({ file, parsed }: LocalPipeline): string {
+  return parsed.ok ? parsed.value.name : file;
 }
 
 /** What `hearth run` would take: uncommitted and untracked files as well, ignored ones not. */

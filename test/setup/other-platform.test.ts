@@ -1,38 +1,10 @@
-// Set-up of the other platform, on a machine played by a scripted `docker` that stands first and alone in PATH.
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import { run, type Finished } from '../../provision/setup/command.ts';
+// Set-up of the other platform.
+import { describe, expect, it } from 'vitest';
 import { otherPlatformOf, registrationOf } from '../../provision/setup/platforms.ts';
+import { scriptedMachine, type ScriptedMachine } from '../support/scripted-machine.ts';
 
-const folders: string[] = [];
-
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
-type Machine = {
-  readonly setUp: (env?: Readonly<Record<string, string>>) => Promise<Finished>;
-  readonly log: () => string;
-};
-
-/** `docker` is the rest of a shell script; every call of it is written to the log. `more` are folders after it in PATH. */
-function machine(docker: string, ...more: readonly string[]): Machine {
-  const folder = mkdtempSync(join(tmpdir(), 'hearth-other-platform-test-'));
-  folders.push(folder);
-  const log = join(folder, 'log');
-  const commands = { docker: `echo "$*" >>${log}\n${docker}`, cc: `echo ${log}` };
-  for (const [name, body] of Object.entries(commands)) {
-    writeFileSync(join(folder, name), `#!/bin/sh\n${body}\n`);
-    chmodSync(join(folder, name), 0o755);
-  }
-  const program = ['provision/tasks/set-up.ts', '--other-platform'];
-  return {
-    setUp: (env = {}) =>
-      run(process.execPath, program, { env: { PATH: [folder, ...more].join(':'), DOCKER_HOST: '', ...env } }),
-    log: () => readFileSync(log, 'utf8'),
-  };
+function machine(docker: string, ...path: readonly string[]): ScriptedMachine {
+  return scriptedMachine(docker, { args: ['--other-platform'], path });
 }
 
 /** Answers of an amd64 engine that has all there is to have; `more` goes first. */

@@ -1,37 +1,6 @@
-// Set-up as a whole, on a machine played by scripts: `docker`, `cc` and friends stand first and alone in PATH.
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
-import { run, type Finished } from '../../provision/setup/command.ts';
-
-const folders: string[] = [];
-
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
-type Machine = {
-  readonly setUp: (env?: Readonly<Record<string, string>>) => Promise<Finished>;
-  readonly log: () => string;
-};
-
-/** `docker` is the body of a shell script; every call of it is written to the log. */
-function machine(docker: string): Machine {
-  const folder = mkdtempSync(join(tmpdir(), 'hearth-set-up-test-'));
-  folders.push(folder);
-  const log = join(folder, 'log');
-  const commands = { docker: `echo "$*" >>${log}\n${docker}`, cc: `echo ${log}` };
-  for (const [name, body] of Object.entries(commands)) {
-    writeFileSync(join(folder, name), `#!/bin/sh\n${body}\n`);
-    chmodSync(join(folder, name), 0o755);
-  }
-  return {
-    setUp: (env = {}) =>
-      run(process.execPath, ['provision/tasks/set-up.ts'], { env: { PATH: folder, DOCKER_HOST: '', ...env } }),
-    log: () => readFileSync(log, 'utf8'),
-  };
-}
+// Set-up as a whole.
+import { expect, it } from 'vitest';
+import { scriptedMachine as machine } from '../support/scripted-machine.ts';
 
 it('a machine that has everything is asked, changed in nothing and summed up in one line', async () => {
   const { setUp, log } = machine('echo 20.10.24');
