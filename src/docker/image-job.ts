@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ExpressionFailure } from '../core/expression/expression.ts';
 import { cacheNamespaceOf, ownImages } from '../core/image/image-names.ts';
 import { dashed, type BuiltImage, type ImageRecord, type ImageSpec } from '../core/image/image-spec.ts';
-import { indexOf, type Descriptor } from '../core/image/oci.ts';
+import { indexOf } from '../core/image/oci.ts';
 import { outputsOf } from '../core/image/image-outputs.ts';
 import { readyImage, type ReadyImage } from '../core/image/ready-image.ts';
 import { error, type Outcome } from '../core/outcome.ts';
@@ -19,16 +19,17 @@ import { makeContext, type BuildContext } from './image-context.ts';
 import { minutes } from './job-outcome.ts';
 import { pushImages, sweepCredentials, type Pushed, type PushParts } from './image-push.ts';
 import type { Layers } from './layers.ts';
+import type { Manifests } from './manifests.ts';
 import { maskedLog, type MaskedLog } from './masked-log.ts';
 import { filesOf, type PreparationParts } from './preparation.ts';
 import type { Masker } from './raw-log.ts';
 import { digestOf } from './registry.ts';
 import { removeTree } from './remove-tree.ts';
-import { manifestOfImage } from './saved-image.ts';
 import { verifyImage } from './verify-image.ts';
 
 export interface ImageJobParts extends ImageBuildParts, PushParts, Pick<PreparationParts, 'git' | 'checkouts'> {
   readonly artifacts: Layers;
+  readonly manifests: Manifests;
   readonly secrets: JobSecrets;
   readonly masker: (texts: readonly string[]) => Masker;
   readonly logBytes: number;
@@ -38,11 +39,6 @@ export interface ImageJobParts extends ImageBuildParts, PushParts, Pick<Preparat
   readonly buildsRoot: string;
   /** Jobs may not connect to everything. A build cannot be held to that, so code of forks builds without a network. */
   readonly isRestricted: boolean;
-}
-
-/** Manifests by the ids of their images: to make one the engine has to read the whole image. */
-interface Known {
-  readonly manifests: Map<string, Descriptor>;
 }
 
 export interface ImageJobs {
@@ -56,9 +52,8 @@ export interface ImageJobs {
 }
 
 export function openImageJobs(parts: ImageJobParts): ImageJobs {
-  const manifests = new Map<string, Descriptor>();
   return {
-    run: (claim, spec, signals, log) => runImageJob({ ...parts, manifests }, claim, spec, signals, log),
+    run: (claim, spec, signals, log) => runImageJob(parts, claim, spec, signals, log),
     async sweep() {
       await removeTree(parts.buildsRoot);
       await sweepCredentials(parts.secretsPrefix);
@@ -67,7 +62,7 @@ export function openImageJobs(parts: ImageJobParts): ImageJobs {
 }
 
 async function runImageJob(
-  parts: ImageJobParts & Known,
+  parts: ImageJobParts,
   claim: Claim,
   spec: ImageSpec,
   signals: ExecutionSignals,
@@ -124,7 +119,7 @@ interface Made {
 }
 
 async function make(
-  parts: ImageJobParts & Known & { readonly hide: Hide },
+  parts: ImageJobParts & { readonly hide: Hide },
   { claim, spec, secrets, out, folder, signal, signals }: ImageJob,
 ): Promise<Result<Made, BuildFailure>> {
   const image = readyImage(claim, spec, secrets);
@@ -150,7 +145,7 @@ interface ReadyJob extends Pick<ImageJob, 'claim' | 'secrets' | 'out' | 'folder'
 }
 
 async function buildAll(
-  parts: ImageJobParts & Known & { readonly hide: Hide },
+  parts: ImageJobParts & { readonly hide: Hide },
   job: ReadyJob,
 ): Promise<Result<Made, BuildFailure>> {
   const { image, out, signal } = job;
@@ -190,15 +185,13 @@ async function buildAll(
 
 /** Where no registry has given it any: of the images as they lie in the engine. */
 async function digestsOf(
-  { engine, manifests }: ImageJobParts & Known,
+  { manifests }: ImageJobParts,
   built: readonly Pick<Built, 'id' | 'platform'>[],
   signal: AbortSignal,
 ): Promise<Pushed> {
   const entries = [];
   for (const { id, platform } of built) {
-    const manifest = manifests.get(id) ?? (await manifestOfImage(engine, id, signal));
-    manifests.set(id, manifest);
-    entries.push({ ...manifest, platform });
+    entries.push({ ...(await manifests.of(id, signal)), platform });
   }
   const digests = new Map(entries.map(({ platform, digest }) => [platform, digest]));
   const [only, ...more] = entries;

@@ -13,6 +13,7 @@ import { openBaseImages } from './base-images.ts';
 import { openImageJobs } from './image-job.ts';
 import { openKept, type Kept } from './kept.ts';
 import { openLayers, type Layers } from './layers.ts';
+import { openManifests } from './manifests.ts';
 import { openMountHelper } from './mount-helper.ts';
 import { nativePrograms } from './native.ts';
 import type { Masker } from './raw-log.ts';
@@ -123,6 +124,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
   const images = openImageJobs({
     ...parts,
     ...{ bases, registry: openRegistry(), artifacts, secrets: options.secrets, random: options.random },
+    manifests: openManifests(inData('manifests'), engine, options.random),
     buildsRoot: inData('builds'),
     secretsPrefix: `/dev/shm/hearth-push-${digest(options.dataDirectory)}-`,
     isRestricted: egress.isRestricted,
