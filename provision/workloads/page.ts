@@ -5,10 +5,11 @@ import type { JobRecord, RunRecord, WorkloadRecord } from './record.ts';
 export function workloadsPage(records: readonly WorkloadRecord[]): string {
   const parts = records
     .toSorted((a, b) => a.workload.localeCompare(b.workload) || a.at.localeCompare(b.at))
-    .map(
-      (record) =>
-        `## ${record.workload}, ${record.label}\n\n${heading(record)}\n\n${record.runs.map(runPart).join('\n\n')}`,
-    );
+    .map((record) => {
+      const cold = records.find(({ workload, label }) => workload === record.workload && label === 'cold');
+      const runs = [...record.runs.map(runPart), ...speedUps(record, cold)];
+      return `## ${record.workload}, ${record.label}\n\n${heading(record)}\n\n${runs.join('\n\n')}`;
+    });
   return `${[INTRODUCTION, ...parts].join('\n\n')}\n`;
 }
 
@@ -41,10 +42,39 @@ function jobTable(jobs: readonly JobRecord[]): string {
   );
 }
 
+/** What compiling took against the record `cold` of the same workload. */
+function speedUps(record: WorkloadRecord, cold: WorkloadRecord | undefined): readonly string[] {
+  if (cold === undefined || cold === record) return [];
+  const before = compileSeconds(cold);
+  const factors = [...compileSeconds(record)].flatMap(([image, seconds]) => {
+    const once = before.get(image);
+    return once === undefined ? [] : [`${image} ${Math.floor(once / seconds)} times as fast`];
+  });
+  return factors.length === 0 ? [] : [`Compiling was, against \`cold\`: ${factors.join(', ')}.`];
+}
+
+/** By job and platform; whole seconds, and what took less than one took one. */
+function compileSeconds({ runs }: WorkloadRecord): ReadonlyMap<string, number> {
+  return new Map(
+    runs.flatMap(({ jobs }) =>
+      jobs.flatMap(({ name, image, outputs }) =>
+        (image?.platforms ?? []).flatMap(({ platform }): [string, number][] => {
+          const seconds = factOf(outputs, 'build-seconds', platform);
+          return seconds === '' ? [] : [[`${name} (${platform})`, Math.max(1, Number(seconds))]];
+        }),
+      ),
+    ),
+  );
+}
+
+function factOf(outputs: JobRecord['outputs'], key: string, platform: string): string {
+  return outputs[`${key}-${platform.replaceAll('/', '-')}`] ?? '';
+}
+
 function imageTable(jobs: readonly JobRecord[]): readonly string[] {
   const rows = jobs.flatMap(({ name, image, outputs }) =>
     (image?.platforms ?? []).map((one) => {
-      const fact = (key: string): string => outputs[`${key}-${one.platform.replaceAll('/', '-')}`] ?? '';
+      const fact = (key: string): string => factOf(outputs, key, one.platform);
       const ccache =
         fact('ccache-hits') === ''
           ? '–'

@@ -19,12 +19,14 @@ const record = (label: string, at: string, jobs: readonly JobRecord[]): Workload
   runs: [{ pipeline: 'llama', outcome: { result: 'failure', message: 'it broke' }, jobs }],
 });
 
+const onArm64 = (facts: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(facts).map(([name, value]) => [`${name}-linux-arm64`, value]));
+
 describe('the page of workloads', () => {
   it('shows every run with its verdict, its jobs, and what images took', () => {
     const platform = { platform: 'linux/arm64', size_bytes: 140e6, build_ms: 366_000, steps: 9, cached_steps: 2 };
     const image = { digest: 'sha256:a', platforms: [{ ...platform, emulated: ['slow'], verified: [] }] };
-    const facts = { 'ccache-hits': '190', 'ccache-misses': '3', 'build-seconds': '23' };
-    const outputs = Object.fromEntries(Object.entries(facts).map(([name, value]) => [`${name}-linux-arm64`, value]));
+    const outputs = onArm64({ 'ccache-hits': '190', 'ccache-misses': '3', 'build-seconds': '23' });
     const page = workloadsPage([
       record('warm', '2026-01-02T00:00:00Z', []),
       record('cold', '2026-01-01T00:00:00Z', [job({ image, outputs })]),
@@ -36,6 +38,19 @@ describe('the page of workloads', () => {
     expect(page).toContain('**failure**: it broke');
     expect(page).toContain('| image | success | 12 ms | 61.0 s |');
     expect(page).toContain('| image | linux/arm64 | 140 MB | 366.0 s | 23 s | 190 of 193 | 2 of 9 | slow |');
+  });
+
+  it('says how much faster a warm compiler cache is than a cold one', () => {
+    const platform = { platform: 'linux/arm64', size_bytes: 1, build_ms: 1, steps: 9, cached_steps: 2 };
+    const image = { digest: 'sha256:a', platforms: [{ ...platform, emulated: [], verified: [] }] };
+    const taking = (seconds: string): JobRecord => job({ image, outputs: onArm64({ 'build-seconds': seconds }) });
+    const cold = record('cold', '2026-01-01T00:00:00Z', [taking('120')]);
+    const page = workloadsPage([cold, record('warm', '2026-01-02T00:00:00Z', [taking('7')])]);
+    expect(page.split('## llama, warm')[1]).toContain(
+      'Compiling was, against `cold`: image (linux/arm64) 17 times as fast.',
+    );
+    expect(page.match(/against `cold`/g)).toHaveLength(1);
+    expect(workloadsPage([cold])).not.toContain('times as fast');
   });
 
   it('shows criteria with what was observed, and how many of them passed', () => {
