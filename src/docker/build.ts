@@ -36,17 +36,17 @@ export function dockerBuilder(env: Readonly<Record<string, string>>, timeoutMs: 
   return {
     async build(request, onOutput) {
       known ??= findCommandLine();
-      const { command, hasBuildKit, onExit } = await known;
+      const { words, hasBuildKit, own } = await known;
       if (!hasBuildKit && needsBuildKit(request)) return { ok: false, lastLines: NO_BUILDKIT };
-      const args = [...onExit, command, 'build', ...(hasBuildKit ? buildKitArgs(request) : []), ...commonArgs(request)];
-      const [program = command, ...rest] = args;
+      const [program = '', ...args] = words;
+      const rest = [...args, ...(hasBuildKit ? buildKitArgs(request) : []), ...commonArgs(request)];
       const secrets = Object.entries(request.secrets ?? {}).map(([id, text]): [string, string] => [
         secretVariable(id),
         text,
       ]);
       return runLong({
         ...{ command: program, args: rest, timeoutMs, onOutput, signal: request.signal },
-        env: { ...env, DOCKER_BUILDKIT: hasBuildKit ? '1' : '0', ...Object.fromEntries(secrets) },
+        env: { ...env, ...own, DOCKER_BUILDKIT: hasBuildKit ? '1' : '0', ...Object.fromEntries(secrets) },
       });
     },
   };
@@ -95,10 +95,11 @@ function secretVariable(id: string): string {
 }
 
 interface CommandLine {
-  readonly command: string;
+  /** The command up to its options, run so that it does not outlive this process, however that ends. */
+  readonly words: readonly string[];
   readonly hasBuildKit: boolean;
-  /** What runs it so that it does not outlive this process, however that ends. */
-  readonly onExit: readonly string[];
+  /** Variables that it is to have. */
+  readonly own: Readonly<Record<string, string>>;
 }
 
 /**
@@ -106,16 +107,27 @@ interface CommandLine {
  * installed side by side. Where none has it, the engine's old builder serves.
  */
 async function findCommandLine(): Promise<CommandLine> {
-  const options = { reject: false, stdin: 'ignore' } as const;
   const onExit = ['setpriv', '--pdeathsig', 'TERM', '--'];
-  const canFollow = !(await execa(onExit[0] ?? '', [...onExit.slice(1), 'true'], options)).failed;
-  const common = { onExit: canFollow ? onExit : [] };
+  const canFollow = !(await execa(onExit[0] ?? '', [...onExit.slice(1), 'true'], TRIED)).failed;
+  const first = canFollow ? onExit : [];
   for (const command of ['docker', '/usr/bin/docker']) {
-    if (!(await execa(command, ['buildx', 'version'], options)).failed)
-      return { command, hasBuildKit: true, ...common };
-    const { stdout, failed } = await execa(command, ['--version'], options);
+    if (!(await execa(command, ['buildx', 'version'], TRIED)).failed)
+      return { words: [...first, command, 'buildx', 'build'], hasBuildKit: true, own: await buildxVariables(command) };
+    const { stdout, failed } = await execa(command, ['--version'], TRIED);
     const major = Number(/version (\d+)\./.exec(stdout)?.[1] ?? Number.NaN);
-    if (!failed && major < 23) return { command, hasBuildKit: true, ...common };
+    if (!failed && major < 23) return { words: [...first, command, 'build'], hasBuildKit: true, own: {} };
   }
-  return { command: 'docker', hasBuildKit: false, ...common };
+  return { words: [...first, 'docker', 'build'], hasBuildKit: false, own: {} };
+}
+
+/** A command whose failure is an answer. */
+const TRIED = { reject: false, stdin: 'ignore' } as const;
+
+/**
+ * The engine's own builder, which is called as its context is: one that somebody chose by `docker buildx use` would keep
+ * the image to itself. Attestations would make an index of what is one image, with another digest each time.
+ */
+async function buildxVariables(command: string): Promise<Readonly<Record<string, string>>> {
+  const { stdout, failed } = await execa(command, ['context', 'inspect', '--format', '{{.Name}}'], TRIED);
+  return { BUILDX_BUILDER: failed ? 'default' : stdout.trim(), BUILDX_NO_DEFAULT_ATTESTATIONS: '1' };
 }
