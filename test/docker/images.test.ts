@@ -140,6 +140,12 @@ describe('a job with an image', () => {
     expect(recordOf(built).images[0]?.bases).toHaveLength(1);
   });
 
+  it('whose command finds the disk full is an error of the machine, not of the commit', async () => {
+    const Dockerfile = `FROM ${SMALL}\nARG NONCE\nRUN echo "write /file: no space left on device" >&2; exit 1\n`;
+    const { finish } = await build({ Dockerfile }, { args: { NONCE: nonce } });
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'disk' });
+  });
+
   it('whose command fails is a failure with its exit code, and the log has what it said', async () => {
     const files = { Dockerfile: `FROM ${SMALL}\nRUN echo because of this; exit 7\n` };
     const { finish, log } = await build(files);
@@ -161,6 +167,13 @@ describe('a job with an image', () => {
       {},
       'image',
       /there is no image "hearth-test\/nothing:1" for linux\/\w+ on this machine, and .*; pull it/,
+    ],
+    [
+      'a base of another platform',
+      simple(),
+      { platforms: [`linux/${OTHER}`] },
+      'image',
+      /there is no image "hearth-test\/small:1" for linux\/\w+ on this machine/,
     ],
     [
       'an image of somebody else',
@@ -303,6 +316,10 @@ describe('what builds share', () => {
       const { finish } = await rig.execute(rig.claim('true', { ...wish, spec: { container } }));
       expect(finish.outcome).toMatchObject({ result: 'error', reason: 'image' });
     }
+    const based = { Dockerfile: `FROM ${container.image}\n` };
+    recordOf(await build(based));
+    const { finish } = await build(based, {}, { trust: 'T2' });
+    expect(finish.outcome).toMatchObject({ result: 'error', reason: 'image' });
   });
 
   it('a fork builds without a network where jobs may not connect to everything', async () => {
@@ -329,6 +346,13 @@ describe('a secret of a build', () => {
     expect(history + inspected).not.toContain(RIG_TOKEN);
     const { stdout } = await exec('docker', ['run', '--rm', id, 'sh', '-c', 'cat /length; ls /run/secrets']);
     expect(stdout.trim()).toBe(String(RIG_TOKEN.length));
+  });
+
+  it('is masked in facts, too', async () => {
+    const Dockerfile = `FROM ${SMALL} AS build\nARG NONCE\nRUN --mount=type=secret,id=NPM_TOKEN echo "word=<$(cat /run/secrets/NPM_TOKEN)>" > /o\nFROM scratch AS facts\nCOPY --from=build /o /outputs\nFROM ${SMALL}\n`;
+    const spec = { args: { NONCE: nonce }, facts: 'facts' };
+    const { finish } = await build({ Dockerfile }, spec, { spec: { secrets } });
+    expect(finish.outputs['word']).toBe('<***>');
   });
 
   it('that nobody gives is an error before anything is built', async () => {
