@@ -1,6 +1,11 @@
 /** Images that jobs push, to a real registry on loopback. */
 import { execFile } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageRecord, ImageSpec } from '../../src/core/image/image-spec.ts';
@@ -144,6 +149,18 @@ describe('a base that lies in a registry', () => {
   });
 });
 
+it('credentials that a killed process left are removed before anything is pushed', async () => {
+  const others = await mkdtemp('/dev/shm/hearth-push-of-another-');
+  const prefix = `/dev/shm/hearth-push-${createHash('sha256').update(rig.data).digest('hex').slice(0, 16)}-`;
+  const left = await mkdtemp(prefix);
+  await writeFile(join(left, 'config.json'), '{}');
+  await rig.restart([]);
+  const names = await readdir('/dev/shm');
+  await rm(others, { recursive: true });
+  expect(names).not.toContain(basename(left));
+  expect(names).toContain(basename(others));
+});
+
 describe('a registry', () => {
   it.each([
     ['docker.io', 'https://auth.docker.io/token', true],
@@ -156,6 +173,22 @@ describe('a registry', () => {
     ['127.0.0.1:5000', 'http://10.0.0.1/token', false],
   ])('at %s may send us to %s for a token: %s', (registry, realm, may) => {
     expect(mayAsk(registry, realm)).toBe(may);
+  });
+
+  it('whose answer has no end is left', async () => {
+    await using server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/vnd.oci.image.index.v1+json' });
+      const more = (): void => {
+        while (response.write('x'.repeat(64 * 1024)));
+      };
+      response.on('drain', more);
+      more();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const found = await openRegistry().manifest(referenceTo(`127.0.0.1:${port}/x:1`), null);
+    expect(found).toMatchObject({ ok: false, problem: { kind: 'unreachable' } });
+    expect(found.ok ? '' : found.problem.message).toContain('its answer is longer than 4194304 bytes');
   });
 
   it('that has no such image, wants credentials or is none is told apart', async () => {
