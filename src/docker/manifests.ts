@@ -1,9 +1,8 @@
 /** Manifests by the ids of their images, kept on disk: to make one the engine has to write the whole image out. */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { isErrno } from '../core/errno.ts';
-import type { Descriptor } from '../core/image/oci.ts';
+import { OCI_MANIFEST, type Descriptor } from '../core/image/oci.ts';
 import type { Random } from '../core/ports.ts';
 import type { Engine } from './engine.ts';
 import { manifestOfImage } from './saved-image.ts';
@@ -13,15 +12,17 @@ export interface Manifests {
   of(id: string, signal: AbortSignal): Promise<Descriptor>;
 }
 
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
-const descriptor = z.object({ mediaType: z.string(), digest, size: z.int().positive() });
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /** An id names one content for ever, so what is known of it is never out of date. */
 export function openManifests(folder: string, engine: Engine, random: Random): Manifests {
   async function known(path: string): Promise<Descriptor | undefined> {
     try {
-      const read = descriptor.safeParse(JSON.parse(await readFile(path, 'utf8')));
-      return read.success ? read.data : undefined;
+      const read = JSON.parse(await readFile(path, 'utf8')) as Partial<Descriptor>;
+      const { mediaType, digest = '', size } = read;
+      return mediaType === OCI_MANIFEST && DIGEST.test(digest) && Number.isSafeInteger(size)
+        ? (read as Descriptor)
+        : undefined;
     } catch (cause) {
       // A power cut may leave an empty file; it is made again.
       if (isErrno(cause, 'ENOENT') || cause instanceof SyntaxError) return undefined;
@@ -31,7 +32,8 @@ export function openManifests(folder: string, engine: Engine, random: Random): M
 
   return {
     async of(id, signal) {
-      const path = join(folder, `${digest.parse(id).replace(':', '-')}.json`);
+      if (!DIGEST.test(id)) throw new Error(`Internal error: ${JSON.stringify(id)} is not the id of an image`);
+      const path = join(folder, `${id.replace(':', '-')}.json`);
       const found = await known(path);
       if (found !== undefined) return found;
       const made = await manifestOfImage(engine, id, signal);

@@ -83,6 +83,9 @@ function checkPush(label: string, image: YamlNode, report: Report): void {
     );
 }
 
+/** What a shell would act upon. A list of words says that it is meant as a text. */
+const OPERATOR = /^(?:\|\|?|&&?|\d?[<>]{1,2}.*|!)$|^&>|;$|^\$\(|^`|\$\(.*\)$/;
+
 function checkCommand(label: string, verify: YamlNode | undefined, report: Report): void {
   const run = verify?.entries.get('run')?.node;
   if (typeof run?.value !== 'string') return;
@@ -90,4 +93,11 @@ function checkCommand(label: string, verify: YamlNode | undefined, report: Repor
   if (words === undefined)
     report('bad-value', `${label}.verify.run has a quote that is not closed. Close it.`, run.position);
   else if (words.length === 0) report('bad-value', `${label}.verify.run has no command. Write one.`, run.position);
+  const operator = words?.find((word) => OPERATOR.test(word));
+  if (operator !== undefined)
+    report(
+      'bad-value',
+      `${label}.verify.run is one command without a shell, which would get ${shown(operator)} as a text. Put the check into a script of the image, or write it as a list: [sh, -c, '…'].`,
+      run.position,
+    );
 }

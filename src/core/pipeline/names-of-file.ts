@@ -126,25 +126,41 @@ class FileNames {
     if (job === undefined || !isMapping(job)) return OPEN;
     const outputs = job.entries.get('outputs')?.node;
     if (outputs !== undefined && !isMapping(outputs)) return OPEN;
-    const built = outputsOfImage(job);
-    if (built === OPEN) return OPEN;
-    const names = [...keysOf(outputs), ...built];
-    return closed(names, (name) => {
-      const next = names.length === 0 ? 'Declare it below "outputs" of that job' : `Its outputs: ${listed(names)}`;
-      return { why: `the job ${shown(key)} has no output ${shown(name)}`, next };
+    const built = namesOfImage(job);
+    if (built === OPEN || built.endings === null) return OPEN;
+    const { endings } = built;
+    const names = [...keysOf(outputs), ...built.names];
+    const known = closed(names, (name) => {
+      const why = `the job ${shown(key)} has no output ${shown(name)}`;
+      if (names.length === 0) return { why, next: 'Declare it below "outputs" of that job' };
+      const facts = endings.length === 0 ? '' : `, and of each fact one that ends with ${listed(endings)}`;
+      return { why, next: `Its outputs: ${listed(names)}${facts}` };
     });
+    return {
+      ...known,
+      below: (name) => (endings.some((ending) => name.endsWith(ending)) ? OPEN : known.below(name)),
+    };
   }
 }
 
-/** What a stage of facts tells is known once it was built. */
-function outputsOfImage(job: YamlNode): readonly string[] | typeof OPEN {
+interface ImageNames {
+  readonly names: readonly string[];
+  /** What every fact of the build ends with: one of these; null = facts may be called anything. */
+  readonly endings: readonly string[] | null;
+}
+
+/** What facts tell is known once they are built; of several platforms, each has its own under names that end with it. */
+function namesOfImage(job: YamlNode): ImageNames | typeof OPEN {
   const image = job.entries.get('image')?.node;
-  if (image === undefined) return [];
-  if (!isMapping(image) || image.entries.has('facts')) return OPEN;
+  if (image === undefined) return { names: [], endings: [] };
+  if (!isMapping(image)) return OPEN;
   const platforms = job.entries.get('platforms')?.node;
   const items = platforms === undefined ? [] : Array.isArray(platforms.value) ? platforms.items : [platforms];
   const known = items.flatMap(({ value }) => (typeof value === 'string' ? [platformOf(value) ?? value] : []));
-  return [...imageOutputs, ...known.flatMap((platform) => imageOutputs.map((name) => `${name}-${dashed(platform)}`))];
+  const endings = known.map((platform) => `-${dashed(platform)}`);
+  const names = [...imageOutputs, ...endings.flatMap((ending) => imageOutputs.map((name) => `${name}${ending}`))];
+  if (!image.entries.has('facts')) return { names, endings: [] };
+  return { names, endings: new Set(known).size > 1 ? endings : null };
 }
 
 function outputsOfEarly(key: string): Names {
