@@ -4,6 +4,7 @@
  */
 import type { Base } from '../core/image/dockerfile.ts';
 import type { BaseRecord } from '../core/image/image-spec.ts';
+import { isForAll } from '../core/image/image-names.ts';
 import { byDigest, nameForPlatform, parseReference } from '../core/image/reference.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { shown } from '../core/shown.ts';
@@ -53,7 +54,10 @@ export function openBaseImages(engine: Engine, registry: Registry, monotonicMs: 
   return {
     async resolve(base, ownPrefix) {
       const { name, platform } = base;
-      if (name.startsWith('hearth/')) {
+      const parsed = parseReference(name);
+      if (parsed === undefined)
+        return failed(`${shown(name)} is not the name of an image, such as debian:bookworm-slim`);
+      if (!isForAll(name)) {
         const own = name.startsWith(ownPrefix) ? await local(base, name) : undefined;
         return own === undefined
           ? failed(
@@ -61,9 +65,6 @@ export function openBaseImages(engine: Engine, registry: Registry, monotonicMs: 
             )
           : success(own);
       }
-      const parsed = parseReference(name);
-      if (parsed === undefined)
-        return failed(`${shown(name)} is not the name of an image, such as debian:bookworm-slim`);
       if (parsed.digest !== null) return success({ ...base, reference: name, digest: parsed.digest, imageId: null });
       const digest = await digestOf(name);
       if (digest.ok)

@@ -1,7 +1,7 @@
 /** From the `sidecar` of a pipeline to the image that slots are started from: pulled or built once, then remembered. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { ownImages } from '../core/image/image-names.ts';
+import { isForAll, ownImages } from '../core/image/image-names.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import type { Git } from '../core/ports.ts';
 import type { SidecarSource } from '../core/pipeline/pipeline.ts';
@@ -106,7 +106,7 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
         ? failed(`${image} is not on this machine; run the job that builds it again`)
         : success(here);
     }
-    if (!isName(image))
+    if (!isForAll(image))
       return failed(`${image} is the id of an image or one that Hearth built; name an image as a registry does`);
     return once(image, hint === undefined ? { say } : { say, hint }, (sayToAll) => {
       sayToAll(`pulling image ${image}\n`);
@@ -153,11 +153,6 @@ export function openSidecars(engine: Engine, git: Git, monotonicMs: () => number
       for (const [reference, { image }] of known) if (image.id === imageId) known.delete(reference);
     },
   };
-}
-
-/** An id, or the beginning of one, would reach images of other repositories; so would the tags of what we built. */
-function isName(image: string): boolean {
-  return !/^(?:sha256:)?[0-9a-f]+$/.test(image) && !image.startsWith('hearth/');
 }
 
 /** The build runs on the host and would follow a link in their place, also to where no job may look. */

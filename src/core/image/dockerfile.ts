@@ -1,5 +1,6 @@
 /** What a Dockerfile builds on, and the same Dockerfile with every base written out as what it was resolved to. Pure. */
 import { DockerfileParser, Copy, From, JSONInstruction, type Dockerfile, type Instruction } from 'dockerfile-ast';
+import { doubtsAbout } from './dockerfile-doubts.ts';
 import { failed, success, type Result } from '../result.ts';
 import { shown } from '../shown.ts';
 
@@ -52,6 +53,9 @@ interface Use {
 export function planDockerfile(request: DockerfileRequest): Result<DockerfilePlan, readonly string[]> {
   const file = parsed(request.text);
   if (file === undefined) return failed(['it is no Dockerfile']);
+  const at = offsets(request.text);
+  const doubts = doubtsAbout(file, request.text, ({ start, end }) => request.text.slice(at(start), at(end)));
+  if (doubts.length > 0) return failed(doubts);
   const problems: string[] = [];
   const stages = stagesOf(file, request, problems);
   const last = stages.at(-1);
@@ -129,7 +133,7 @@ function sourcesOf(instruction: Instruction, platform: string, at: (place: Place
     if (value === null || range === null) return [];
     if (isCopy && flag.getName() === 'from') return [{ ...placed(value, 0), platform, isFrom: false }];
     if (flag.getName() !== 'mount') return [];
-    const found = /(?:^|,)from=([^,]*)/.exec(value);
+    const found = /(?:^|,)from=([^,]*)/i.exec(value);
     if (found?.[1] === undefined) return [];
     return [{ ...placed(found[1], found.index + found[0].length - found[1].length), platform, isFrom: false }];
 

@@ -19,7 +19,10 @@ export const image = z.strictObject(
     target: target.optional(),
     args: z
       .record(
-        z.string().regex(/^[A-Za-z_]\w*$/, { error: 'is not the name of an argument: letters, digits and "_"' }),
+        z.string().regex(/^(?!BUILDKIT_)[A-Za-z_]\w*$/, {
+          // They tell BuildKit itself what to do: whose caches a build sees, and what reads its Dockerfile.
+          error: 'is not the name of an argument: letters, digits and "_", and not BUILDKIT_ at its beginning',
+        }),
         scalar,
         {
           error: 'must be a mapping from names to values',

@@ -68,7 +68,7 @@ describe('a Dockerfile', () => {
   });
 
   it('with other line ends, comments and here-documents is rewritten in the right places', () => {
-    const text = 'FROM a\r\n# FROM no\r\nRUN <<EOF\r\nFROM not-an-instruction\r\nEOF\r\nFROM  b  AS  c\r\n';
+    const text = 'FROM a\r\n# FROM no\r\nRUN <<EOF\r\nFROM what is no instruction\r\nEOF\r\nFROM  b  AS  c\r\n';
     expect(planned(text).rewrite(({ name }) => name.toUpperCase())).toBe(text.replace('FROM  b', 'FROM  B'));
   });
 
@@ -125,5 +125,40 @@ describe('a Dockerfile', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('what BuildKit could read otherwise', () => {
+  it('is refused, so that no image is used that was not looked at', () => {
+    const mounts = [
+      'RUN --mount=type=bind,"from=other:1",target=/o cat',
+      'RUN --mo\\unt=type=bind,fr\\om=other:1,target=/o cat',
+      'RUN --mount=type=cache,target=/c\u00a0--mount=from=other:1,target=/o cat',
+      'RUN --mount=type=cache,target=/c \v--mount=from=other:1,target=/o cat',
+      'RUN\v--mount=from=other:1,target=/o cat',
+      'RUN --mount=type=bind,from=own,from=other:1,target=/o cat',
+      'RUN cat <<END\nFROM other:1 AS other\n#END\nEND',
+      'RUN cat <<END\nFR\\\n# more\nOM other:1\n',
+      'COPY <<END /x\nCOPY --from=other:1 /a /b\nEND',
+      'FROM own AS other:1',
+    ];
+    for (const text of mounts) expect(problemsOf(`FROM base:1 AS own\n${text}\n`), text).toHaveLength(1);
+    expect(problemsOf("FROM base:1\nRUN --mount='type=bind',from=other:1 cat\n")).toEqual([
+      'line 2: its flags hold quotes, backslashes, line ends or odd spaces; write each as plain --name=value',
+    ]);
+    expect(planned('FROM base:1\nRUN --mount=type=bind,FROM=other:1 cat\n').bases.map(({ name }) => name)).toEqual([
+      'base:1',
+      'other:1',
+    ]);
+  });
+
+  it('is not all that looks like it', () => {
+    const text = 'RUN python3 <<END\nfrom os import path\nprint("--from")\nEND\nRUN a "--x" --y=\'z\' \\\n  --w\n';
+    expect(problemsOf(`# syntax=docker/dockerfile:1.7-labs\n# escape=\\\nFROM base:1\n${text}`)).toEqual([]);
+  });
+
+  it('a program of its own that would read the file is refused', () => {
+    for (const head of ['# syntax=other/frontend:1', '#Syntax = hearth/image:1', '\n// syntax=docker/dockerfiles'])
+      expect(problemsOf(`${head}\nFROM base:1\n`).join(), head).toMatch(/its syntax is .*only docker\/dockerfile/);
   });
 });
