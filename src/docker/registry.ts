@@ -57,6 +57,8 @@ export function openRegistry(answerMs = ANSWER_MS): Registry {
     },
   ): Promise<Result<Response, RegistryTrouble>> {
     const { method, reference, headers, body } = request;
+    if (!URL.canParse(`http://${image.registry}`))
+      return failed({ kind: 'unreachable', message: `${image.registry} is not the address of a registry` });
     const url = `${addressOf(image.registry)}/v2/${image.repository}/manifests/${reference}`;
     const send = (authorization: string | undefined): Promise<Response> =>
       fetch(url, {
@@ -86,7 +88,8 @@ export function openRegistry(answerMs = ANSWER_MS): Registry {
       await answer.value.body?.cancel();
       return failed(refusal);
     }
-    const bytes = await bytesOf(answer.value);
+    // It can also go away, or fall silent, in the middle of its answer.
+    const bytes = await bytesOf(answer.value).catch((cause: unknown) => failed(reasonOf(cause)));
     if (!bytes.ok) return failed({ kind: 'unreachable', message: `${image.registry}: ${bytes.problem}` } as const);
     const digest = digestOf(bytes.value);
     if (reference.startsWith('sha256:') && reference !== digest)
