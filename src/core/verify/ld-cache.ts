@@ -11,6 +11,7 @@ const OLD_ENTRY = 12;
 const NEW_MAGIC = 'glibc-ld.so.cache1.1';
 const NEW_HEADER = 48;
 const NEW_ENTRY = 24;
+const LONGEST_TEXT = 4096;
 
 /** Undefined for what glibc would not use either; entries that lead out of the file are left out. */
 export function parseLoaderCache(bytes: Uint8Array, order: ByteOrder): LoaderCache | undefined {
@@ -26,11 +27,15 @@ export function parseLoaderCache(bytes: Uint8Array, order: ByteOrder): LoaderCac
   const count = view.getUint32(start + NEW_MAGIC.length, isLittle);
   const plain = new Map<string, string[]>();
   const special: (readonly [name: string, path: string])[] = [];
+  // Entries may share their texts, and a hostile file has all of them share long ones.
+  let left = 2 * bytes.length;
   for (let index = 0; index < count; index++) {
     const at = start + NEW_HEADER + index * NEW_ENTRY;
     if (at + NEW_ENTRY > bytes.length) break;
     const name = textAt(bytes, start + view.getUint32(at + 4, isLittle));
     const path = textAt(bytes, start + view.getUint32(at + 8, isLittle));
+    left -= (name?.length ?? 0) + (path?.length ?? 0);
+    if (left < 0) return undefined;
     if (name === undefined || path === undefined || !path.startsWith('/')) continue;
     // Only for some models of the processor.
     if (view.getBigUint64(at + 16, isLittle) !== 0n) special.push([name, path]);
@@ -52,6 +57,7 @@ function startsWith(bytes: Uint8Array, at: number, text: string): boolean {
 
 function textAt(bytes: Uint8Array, at: number): string | undefined {
   if (at >= bytes.length) return undefined;
-  const end = bytes.indexOf(0, at);
-  return end === -1 || end - at > 4096 ? undefined : utf8(bytes.subarray(at, end));
+  const there = bytes.subarray(at, at + LONGEST_TEXT);
+  const end = there.indexOf(0);
+  return end === -1 ? undefined : utf8(there.subarray(0, end));
 }

@@ -114,11 +114,23 @@ function foldersIn(bytes: Uint8Array | undefined, kind: Loader['kind']): readonl
   if (bytes === undefined) return undefined;
   const text = latin1(bytes);
   if (kind === 'musl') return /\0((?:\/[\w.+@-]+)*\/lib(?::(?:\/[\w.+@-]+)+)+)\0/.exec(text)?.[1]?.split(':');
-  for (const [run] of text.matchAll(/(?:(?:\/[\w.+@-]+)+\/\0)+/g)) {
-    const folders = run.split('\0').filter((folder) => folder !== '');
-    if (folders.every((folder) => /\/lib/.test(folder))) return folders;
+  let run: string[] = [];
+  for (const piece of text.split('\0')) {
+    const folder = folderAtEnd(piece);
+    if (folder !== undefined && (run.length === 0 || folder === piece)) run.push(folder);
+    else if (run.length > 0 && run.every((one) => /\/lib/.test(one))) return run;
+    else run = folder === undefined ? [] : [folder];
   }
   return undefined;
+}
+
+/** One pass over each piece: a hostile file of millions of slashes is to keep nobody busy. */
+function folderAtEnd(piece: string): string | undefined {
+  if (!piece.endsWith('/')) return undefined;
+  let start = piece.length;
+  while (start > 0 && /[\w.+@/-]/.test(piece.charAt(start - 1))) start--;
+  const folder = piece.slice(piece.indexOf('/', start));
+  return /^(?:\/[\w.+@-]+)+\/$/.test(folder) ? folder : undefined;
 }
 
 function usualFolders(kind: Loader['kind'], { triplets, bits }: Platform): readonly string[] {
