@@ -85,6 +85,7 @@ async function pushOne(
   target: PushTarget,
   options: readonly string[],
 ): Promise<Result<Manifest, string>> {
+  const before = await engine.image(target.name);
   await engine.command(['tag', id, target.name]);
   try {
     const pushed = await engine.long([...options, 'push', target.name], say, signal);
@@ -93,7 +94,9 @@ async function pushOne(
     return manifest.ok ? manifest : failed(manifest.problem.message);
   } finally {
     // The name was for the push alone; jobs that share the machine would find the image by it.
-    await engine.command(['image', 'rm', '--no-prune', target.name]);
+    // What had it before gets it back: it may be the base of somebody else. The same image is what a killed push left.
+    if (before === undefined || before.id === id) await engine.command(['image', 'rm', '--no-prune', target.name]);
+    else await engine.command(['tag', before.id, target.name]);
   }
 }
 

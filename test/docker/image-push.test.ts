@@ -12,6 +12,7 @@ import type { ImageRecord, ImageSpec } from '../../src/core/image/image-spec.ts'
 import { parseReference, type ImageReference } from '../../src/core/image/reference.ts';
 import { mayAsk, openRegistry, type Manifest } from '../../src/docker/registry.ts';
 import { openExecutorRig, RIG_TOKEN, type Execution, type ExecutorRig } from '../support/executor-rig.ts';
+import { TEST_IMAGE } from '../support/slots.ts';
 import { openTestRegistry, REGISTRY_USER, type TestRegistry } from '../support/registry.ts';
 
 const exec = promisify(execFile);
@@ -87,6 +88,22 @@ describe('an image that a job pushes', () => {
     expect(built.finish.outputs['digest']).toBe(digest);
     const { stdout } = await exec('docker', ['images', '-q', `${open.host}/team/app`]);
     expect(stdout).toBe('');
+  });
+
+  it('gives its name back to the image of this machine that had it, and takes none that Hearth gives', async () => {
+    const name = `${open.host}/team/tool:1`;
+    await exec('docker', ['tag', TEST_IMAGE, name]);
+    try {
+      recordOf(await build('FROM scratch\nCOPY hello.txt /tool\n', { push: [name] }));
+      const { stdout } = await exec('docker', ['image', 'inspect', '-f', '{{.Id}}', name, TEST_IMAGE]);
+      const [there, before] = stdout.split('\n');
+      expect(there).toBe(before);
+    } finally {
+      await exec('docker', ['image', 'rm', name]);
+    }
+    const taken = await build('FROM scratch\nCOPY hello.txt /tool\n', { push: ['hearth/image:1-T1-abc'] });
+    expect(taken.finish.outcome).toMatchObject({ result: 'error', reason: 'config' });
+    expect(taken.finish.outcome.message).toMatch(/only Hearth itself gives/);
   });
 
   it('again changes nothing, and of one platform is no index', async () => {

@@ -6,6 +6,7 @@ import type { Claim } from '../ports.ts';
 import type { SecretTexts } from '../secrets/secrets-port.ts';
 import { shown } from '../shown.ts';
 import type { ImageSpec } from './image-spec.ts';
+import { isForAll } from './image-names.ts';
 import { parseReference, type ImageReference } from './reference.ts';
 
 export interface ReadyImage extends Pick<ImageSpec, 'platforms' | 'facts'> {
@@ -67,5 +68,7 @@ function pushTarget(name: string): readonly PushTarget[] {
   const found = parseReference(name);
   if (found === undefined || found.digest !== null)
     throw new ExpressionFailure(`image.push: ${shown(name)} is not registry/name:tag`);
+  if (!isForAll(name))
+    throw new ExpressionFailure(`image.push: ${shown(name)} is a name that only Hearth itself gives`);
   return [{ ...found, tag: found.tag ?? 'latest', name: found.tag === null ? `${name}:latest` : name }];
 }
