@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path';
 import { openProgress } from '../setup/progress.ts';
 import { SetUpError } from '../setup/set-up-error.ts';
 import { setUp, setUpOtherPlatform } from '../setup/set-up.ts';
-import { keepRecord } from '../workloads/keep.ts';
+import { keepRecord, readRuns } from '../workloads/keep.ts';
+import { told } from '../workloads/told.ts';
 import { readArguments, verdictOf } from '../workloads/workload.ts';
 
 const asked = readArguments(process.argv.slice(2));
@@ -26,7 +27,12 @@ if (!asked.ok) {
       ? ['src/demo/pushed.ts', asked.name]
       : ['src/main.ts', 'run', '--pipeline', asked.name, ...asked.forRun];
     process.exitCode = await hearth(...program, '--record', recordFile);
-    if (asked.keep !== null && existsSync(recordFile)) await keepRecord({ ...asked, keep: asked.keep }, recordFile);
+    const lines = existsSync(recordFile) ? told(readRuns(recordFile)) : '';
+    if (lines !== '') console.log(lines);
+    if (asked.keep !== null) {
+      if (process.exitCode === 0) await keepRecord({ ...asked, keep: asked.keep }, recordFile);
+      else console.log('The record is not kept: only that of a success is.');
+    }
     rmSync(dirname(recordFile), { recursive: true });
     console.log(verdictOf(asked.name, process.exitCode, performance.now() - startedAt));
   } catch (error) {

@@ -25,11 +25,16 @@ export async function keepRecord({ name: workload, keep: label, byPush }: Kept, 
     ...{ workload, label, by: byPush ? 'a signed push' : 'hearth run', at: new Date().toISOString() },
     ...{ commit: await git('rev-parse', 'HEAD'), isClean: (await git('status', '--porcelain')) === '' },
     machine: { cores: availableParallelism(), platform: `linux/${arch()}`, memoryBytes: totalmem() },
-    runs: (JSON.parse(readFileSync(file, 'utf8')) as readonly RunRecord[]).map(shown),
+    runs: readRuns(file).map(shown),
   };
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(join(FOLDER, `${workload}-${label}.json`), await tidy(JSON.stringify(record), 'json'));
   writeFileSync(join(ROOT, 'docs/workloads.md'), await tidy(workloadsPage(readRecords()), 'markdown'));
+}
+
+/** What `hearth run --record` wrote. */
+export function readRuns(file: string): readonly RunRecord[] {
+  return JSON.parse(readFileSync(file, 'utf8')) as readonly RunRecord[];
 }
 
 export function readRecords(): readonly WorkloadRecord[] {

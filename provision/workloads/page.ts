@@ -1,4 +1,5 @@
 // docs/workloads.md from the records of runs. Decides only; the task writes.
+import { toldBy } from './told.ts';
 import type { JobRecord, RunRecord, WorkloadRecord } from './record.ts';
 
 /** The same records give the same page. */
@@ -17,7 +18,10 @@ const INTRODUCTION = `# Workloads
 
 Hearth builds llama.cpp and a small federation on both architectures with pipelines of its own (\`ci/pipelines/\`). This page is generated
 from the records of runs in \`docs/workloads/\`: \`npm run workloads -- llama --keep cold\` makes one and writes the page
-anew; with \`--push\` a signed push to a daemon asks for the run, instead of \`hearth run\`.`;
+anew; with \`--push\` a signed push to a daemon asks for the run, instead of \`hearth run\`.
+
+*Start* is from when a job could start to when it did, *run* is the job itself. *Cached steps* are those of the Dockerfile that the builder had the result of; *emulated*
+names the targets whose \`RUN\` went through an emulator.`;
 
 function heading({ at, by, commit, isClean, machine }: WorkloadRecord): string {
   const { cores, platform, memoryBytes } = machine;
@@ -97,20 +101,10 @@ function imageTable(jobs: readonly JobRecord[]): readonly string[] {
   return [table(['image', 'platform', 'size', 'build', 'compiling', 'ccache hits', 'cached steps', 'emulated'], rows)];
 }
 
-interface Told {
-  readonly number?: number;
-  readonly name: string;
-  readonly target: string;
-  readonly observed: string;
-  readonly passed?: boolean;
-  readonly isMet?: boolean;
-}
-
 /** Of a job that tells criteria as an output. */
-function criteriaOf({ outputs }: JobRecord): readonly string[] {
-  if (outputs['criteria'] === undefined) return [];
-  const criteria = JSON.parse(outputs['criteria']) as readonly Told[];
-  const targets = JSON.parse(outputs['targets'] ?? '[]') as readonly Told[];
+function criteriaOf(job: JobRecord): readonly string[] {
+  const { criteria, targets } = toldBy(job);
+  if (criteria.length === 0) return [];
   const word = (is: boolean | undefined, yes: string, no: string): string => (is === undefined ? '–' : is ? yes : no);
   return [
     `${criteria.filter(({ passed }) => passed === true).length} of ${criteria.length} criteria passed.`,

@@ -5,7 +5,7 @@ import type { ImageRecord } from '../core/image/image-spec.ts';
 import type { Job } from '../core/job.ts';
 import type { TestReport } from '../core/junit.ts';
 import type { JobLogs, RunResults, RunWithJobs, Store } from '../core/ports.ts';
-import { sizeText } from '../core/size.ts';
+import { megabytesText } from '../core/size.ts';
 import { evidenceJson, imageJson, testsJson, timingsJson } from '../http/api-shapes.ts';
 import type { VerbContext } from './exit.ts';
 import { duration } from './text.ts';
@@ -107,8 +107,8 @@ async function showPreparation(
 function toldImage({ digest, pushed, images }: ImageRecord): string {
   const lines = [
     ...images.map(({ platform, layers, sizeBytes, emulated }) => {
-      const how = emulated.length === 0 ? '' : `, emulated: ${emulated.join(', ')}`;
-      return `${platform}: ${sizeText(sizeBytes)}, ${layers.cached} of ${layers.total} steps from the cache${how}`;
+      const how = emulated.length === 0 ? '' : `, emulated for RUN of ${emulated.join(', ')}`;
+      return `${platform}: ${megabytesText(sizeBytes)}, ${layers.cached} of ${layers.total} steps from the cache${how}`;
     }),
     ...(pushed.length === 0 ? [digest] : pushed.map((name) => `pushed ${name}`)),
   ];

@@ -14,3 +14,8 @@ export function sizeText(bytes: number): string {
   if (unit === undefined) return String(bytes);
   return `${Math.floor((bytes / (UNITS[unit] ?? 1)) * 10) / 10}${unit}`;
 }
+
+/** As engines and registries tell the sizes of images: `371 MB`. */
+export function megabytesText(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
+}

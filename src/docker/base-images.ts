@@ -72,7 +72,7 @@ export function openBaseImages(engine: Engine, registry: Registry, monotonicMs: 
       const other = nameForPlatform(name, platform);
       const here = (await local(base, name)) ?? (other === undefined ? undefined : await local(base, other));
       if (here !== undefined) return success(here);
-      const next = other === undefined ? `pull it` : `pull it, or give one that is here the name ${other}`;
+      const next = `correct the name, or pull it${other === undefined ? '' : `, or give one that is here the name ${other}`}`;
       return failed(
         `there is no image ${shown(name)} for ${platform} on this machine, and ${digest.problem.message}; ${next}`,
       );

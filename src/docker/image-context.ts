@@ -56,13 +56,20 @@ async function contextIn(
   if (!(await isFolder(join(root, context))))
     return failed({ kind: 'config', message: `there is no folder ${shown(context)} in the workspace (image.context)` });
   const dockerfile = await textOf(root, file);
-  if (dockerfile === undefined)
-    return failed({
-      kind: 'config',
-      message: `there is no file ${shown(file)} of at most ${MAX_DOCKERFILE_BYTES} bytes in the workspace (image.file)`,
-    });
+  if (dockerfile === undefined) return failed({ kind: 'config', message: await noDockerfile(root, { context, file }) });
   const ignored = (await textOf(root, `${file}.dockerignore`)) ?? null;
   return success({ folder: join(root, context), dockerfile, ignored });
+}
+
+async function noDockerfile(
+  root: string,
+  { context, file }: { readonly context: string; readonly file: string },
+): Promise<string> {
+  if (await isThere(join(root, file)))
+    return `${shown(file)} is no file of at most ${MAX_DOCKERFILE_BYTES} bytes (image.file)`;
+  const inContext = join(context, file);
+  const hint = (await isThere(join(root, inContext))) ? `; did you mean ${shown(inContext)}?` : '';
+  return `there is no file ${shown(file)} in the workspace, from whose top image.file is named${hint}`;
 }
 
 /** The Dockerfile under a name of its own beside the context, with what it ignores. Its path. */
@@ -120,6 +127,16 @@ async function linkOn(root: string, path: string): Promise<string | undefined> {
     }
   }
   return undefined;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false;
+    throw cause;
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

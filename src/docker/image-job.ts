@@ -10,7 +10,7 @@ import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter, Random } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import type { JobSecrets, SecretTexts } from '../core/secrets/secrets-port.ts';
-import { sizeText } from '../core/size.ts';
+import { megabytesText } from '../core/size.ts';
 import { holdArtifacts } from './artifacts.ts';
 import { Ended } from './ended.ts';
 import { hider, type Hide } from './hide.ts';
@@ -160,7 +160,7 @@ async function buildAll(
     const { buildMs, layers, sizeBytes } = one.value;
     const seconds = (buildMs / 1000).toFixed(1);
     out.say(
-      `${platform}: built in ${seconds} s, ${layers.cached} of ${layers.total} steps from the cache, ${sizeText(sizeBytes)}\n`,
+      `${platform}: built in ${seconds} s, ${layers.cached} of ${layers.total} steps from the cache, ${megabytesText(sizeBytes)}\n`,
     );
     built.push({ ...one.value, verified: checked.value });
   }

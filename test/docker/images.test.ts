@@ -157,7 +157,14 @@ describe('a job with an image', () => {
   });
 
   it.each<[string, Readonly<Record<string, string>>, Partial<ImageSpec>, string, RegExp]>([
-    ['no Dockerfile', {}, { file: 'No.Dockerfile' }, 'config', /there is no file No\.Dockerfile of at most/],
+    ['no Dockerfile', {}, { file: 'No.Dockerfile' }, 'config', /there is no file No\.Dockerfile in the workspace/],
+    [
+      'a Dockerfile named from the context',
+      { 'app/Dockerfile': 'FROM scratch\n' },
+      { context: 'app', file: 'Dockerfile' },
+      'config',
+      /did you mean app\/Dockerfile\?/,
+    ],
     ['no context', simple(), { context: 'nowhere' }, 'config', /there is no folder nowhere in the workspace/],
     ['a context outside', simple(), { context: "${{ '../..' }}" }, 'config', /image\.context: .* must not hold ".."/],
     ['an unknown target', simple(), { target: 'x' }, 'config', /it has no target x/],
@@ -166,7 +173,7 @@ describe('a job with an image', () => {
       { Dockerfile: 'FROM hearth-test/nothing:1\n' },
       {},
       'image',
-      /there is no image "hearth-test\/nothing:1" for linux\/\w+ on this machine, and .*; pull it/,
+      /there is no image "hearth-test\/nothing:1" for linux\/\w+ on this machine, and .*; correct the name, or pull it/,
     ],
     [
       'a base of another platform',

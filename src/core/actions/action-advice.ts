@@ -9,8 +9,16 @@ const advice: readonly (readonly [pattern: RegExp, text: string])[] = [
     'Actions do not run here. As a command: `echo "$TOKEN" | docker login -u "$NAME" --password-stdin`.',
   ],
   [
+    /^docker\/build-push-action$/,
+    'Actions do not run here. An image is built by a job of its own, which has "image" (with push, and platforms) instead of steps; jobs that need it can run in it.',
+  ],
+  [
+    /^docker\/setup-(?:qemu|buildx)-action$/,
+    'Actions do not run here. Remove it: a job with "image" builds for the platforms it lists, and the machine is set up for them.',
+  ],
+  [
     /^docker\//,
-    'Actions do not run here, and jobs have no Docker engine. Build with a tool that needs none (buildah, kaniko) in a step, or leave this on GitHub.',
+    'Actions do not run here, and steps reach no Docker engine. An image is built by a job of its own, which has "image" instead of steps.',
   ],
   [/^docker:\/\//, 'A step runs in the image of its job. Make that image this one, or put what it runs into it.'],
   [/^\.\.?\//, 'An action of this repository: copy its steps to this place, or call its script with "run".'],
