@@ -8,6 +8,8 @@ export interface Rights {
   readonly config: 'own commit' | 'base';
   /** A secret may be granted to it at all. */
   readonly secrets: boolean;
+  /** The images that its jobs build go to registries. */
+  readonly pushes: boolean;
   /** A slot serves one job after the other; else it is used once and destroyed. */
   readonly keepsSlots: boolean;
   /** Its jobs write into volumes that later ones of the class read; else a volume is fresh and ends with its slot. */
@@ -15,10 +17,10 @@ export interface Rights {
 }
 
 const rights: Readonly<Record<TrustClass, Rights>> = {
-  T1: { runs: true, config: 'own commit', secrets: true, keepsSlots: true, sharesVolumes: true },
-  T2: { runs: true, config: 'own commit', secrets: true, keepsSlots: false, sharesVolumes: true },
-  T3: { runs: true, config: 'base', secrets: false, keepsSlots: false, sharesVolumes: false },
-  T4: { runs: false, config: 'base', secrets: false, keepsSlots: false, sharesVolumes: false },
+  T1: { runs: true, config: 'own commit', secrets: true, pushes: true, keepsSlots: true, sharesVolumes: true },
+  T2: { runs: true, config: 'own commit', secrets: true, pushes: true, keepsSlots: false, sharesVolumes: true },
+  T3: { runs: true, config: 'base', secrets: false, pushes: false, keepsSlots: false, sharesVolumes: false },
+  T4: { runs: false, config: 'base', secrets: false, pushes: false, keepsSlots: false, sharesVolumes: false },
 };
 
 /** Of dependency layers see layer-access.ts. */

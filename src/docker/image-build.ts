@@ -92,12 +92,20 @@ interface Planned {
 
 async function plan(
   { bases }: ImageBuildParts,
-  { image, platform, nativePlatform, context, ownPrefix }: ImageBuildRequest,
+  { image, platform, nativePlatform, context, ownPrefix, build }: ImageBuildRequest,
   target: string | null,
 ): Promise<Result<Planned, Outcome>> {
   const { args } = image;
   const planned = planDockerfile({ text: context.dockerfile, target, args, platform, buildPlatform: nativePlatform });
   if (!planned.ok) return failed(error('config', `${image.file}: ${planned.problem.join('; ')}`));
+  const [fetching] = build.isOffline === true ? planned.value.fetches : [];
+  if (fetching !== undefined)
+    return failed(
+      error(
+        'config',
+        `${image.file}: line ${fetching}: ADD would fetch from a network, and the build of a fork has none; commit the file, or COPY it from a base`,
+      ),
+    );
   const resolved = await Promise.all(planned.value.bases.map((base) => bases.resolve(base, ownPrefix)));
   const problems = resolved.flatMap((one) => (one.ok ? [] : [one.problem]));
   if (problems.length > 0) return failed(error('image', `${image.file}: ${problems.join('; ')}`));

@@ -11,6 +11,7 @@ import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter, Random } fro
 import { failed, success, type Result } from '../core/result.ts';
 import type { JobSecrets, SecretTexts } from '../core/secrets/secrets-port.ts';
 import { megabytesText } from '../core/size.ts';
+import { rightsOf } from '../core/trust.ts';
 import { holdArtifacts } from './artifacts.ts';
 import { Ended } from './ended.ts';
 import { hider, type Hide } from './hide.ts';
@@ -165,7 +166,10 @@ async function buildAll(
     built.push({ ...one.value, verified: checked.value });
   }
   const pushed: Pushed[] = [];
-  for (const target of image.push) {
+  const targets = rightsOf(job.claim.run.trust).pushes ? image.push : [];
+  for (const { name } of image.push.slice(targets.length))
+    out.say(`hearth: not pushed to ${name}: what a fork has built goes to no registry\n`);
+  for (const target of targets) {
     const { credentials } = image;
     const done = await pushImages(parts, { images: built, target, credentials, say: out.say, signal });
     if (!done.ok)
@@ -177,7 +181,7 @@ async function buildAll(
   out.say(`digest: ${digest}\n`);
   const record: ImageRecord = {
     digest,
-    pushed: image.push.map(({ name }, index) => `${name}@${pushed[index]?.digest ?? ''}`),
+    pushed: targets.map(({ name }, index) => `${name}@${pushed[index]?.digest ?? ''}`),
     images: built.map(({ facts: _, ...one }) => ({ ...one, digest: digests.get(one.platform) ?? '' })),
   };
   return success({ record, outputs: outputsOf(record, built, nativePlatform, parts.hide) });

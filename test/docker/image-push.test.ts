@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageRecord, ImageSpec } from '../../src/core/image/image-spec.ts';
 import { parseReference, type ImageReference } from '../../src/core/image/reference.ts';
 import { mayAsk, openRegistry, type Manifest } from '../../src/docker/registry.ts';
-import { openExecutorRig, RIG_TOKEN, type Execution, type ExecutorRig } from '../support/executor-rig.ts';
+import { openExecutorRig, RIG_TOKEN, type Execution, type ExecutorRig, type Wish } from '../support/executor-rig.ts';
 import { TEST_IMAGE } from '../support/slots.ts';
 import { openTestRegistry, REGISTRY_USER, type TestRegistry } from '../support/registry.ts';
 
@@ -36,13 +36,20 @@ afterAll(async () => {
 const both = ['linux/amd64', 'linux/arm64'];
 const secrets = [{ name: 'TOKEN', variable: null, isFile: false, isOptional: false }];
 
-async function build(text: string, spec: Partial<ImageSpec>): Promise<Execution> {
+/** What the folders begin with that hold credentials while something is pushed. */
+function credentialsOf({ data }: ExecutorRig): string {
+  return `/dev/shm/hearth-push-${createHash('sha256').update(data).digest('hex').slice(0, 16)}-`;
+}
+
+async function build(text: string, spec: Partial<ImageSpec>, wish: Pick<Wish, 'trust'> = {}): Promise<Execution> {
   const sha = await rig.commit({ Dockerfile: text });
   const image: ImageSpec = {
     ...{ context: '.', file: null, target: null, args: {}, platforms: [], facts: null, push: [], credentials: null },
     ...spec,
   };
-  return rig.execute(rig.claim([], { run: { sha }, spec: { image, secrets } }));
+  return rig.execute(
+    rig.claim([], { ...wish, run: { sha }, spec: { image, secrets: wish.trust === 'T3' ? [] : secrets } }),
+  );
 }
 
 function recordOf({ finish, log }: Execution): ImageRecord {
@@ -90,6 +97,15 @@ describe('an image that a job pushes', () => {
     expect(stdout).toBe('');
   });
 
+  it('goes nowhere when a fork has built it, whatever the machine is logged in to', async () => {
+    const name = `${open.host}/team/of-a-fork:1`;
+    const built = await build('FROM scratch\nCOPY hello.txt /x\n', { push: [name] }, { trust: 'T3' });
+    expect(recordOf(built).pushed).toEqual([]);
+    expect(built.log).toContain(`hearth: not pushed to ${name}: what a fork has built goes to no registry\n`);
+    const found = await openRegistry().manifest(referenceTo(name), null);
+    expect(found).toMatchObject({ ok: false, problem: { kind: 'absent' } });
+  });
+
   it('gives its name back to the image of this machine that had it, and takes none that Hearth gives', async () => {
     const name = `${open.host}/team/tool:1`;
     await exec('docker', ['tag', TEST_IMAGE, name]);
@@ -132,7 +148,7 @@ describe('an image that a job pushes', () => {
     const { digest } = recordOf(done);
     expect((await manifestAt(name, REGISTRY_USER)).digest).toBe(digest);
     for (const log of [wrong.log, done.log]) expect(log).not.toContain(RIG_TOKEN);
-    expect((await readdir('/dev/shm')).filter((name) => name.startsWith('hearth-push-'))).toEqual([]);
+    expect((await readdir('/dev/shm')).filter((name) => name.startsWith(basename(credentialsOf(rig))))).toEqual([]);
   });
 
   it('is an error where nobody answers, and nothing is green', async () => {
@@ -168,8 +184,7 @@ describe('a base that lies in a registry', () => {
 
 it('credentials that a killed process left are removed before anything is pushed', async () => {
   const others = await mkdtemp('/dev/shm/hearth-push-of-another-');
-  const prefix = `/dev/shm/hearth-push-${createHash('sha256').update(rig.data).digest('hex').slice(0, 16)}-`;
-  const left = await mkdtemp(prefix);
+  const left = await mkdtemp(credentialsOf(rig));
   await writeFile(join(left, 'config.json'), '{}');
   await rig.restart([]);
   const names = await readdir('/dev/shm');

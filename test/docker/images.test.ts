@@ -160,10 +160,10 @@ describe('a job with an image', () => {
     ['no Dockerfile', {}, { file: 'No.Dockerfile' }, 'config', /there is no file No\.Dockerfile in the workspace/],
     [
       'a Dockerfile named from the context',
-      { 'app/Dockerfile': 'FROM scratch\n' },
-      { context: 'app', file: 'Dockerfile' },
+      { 'part/Own.Dockerfile': 'FROM scratch\n' },
+      { context: 'part', file: 'Own.Dockerfile' },
       'config',
-      /did you mean app\/Dockerfile\?/,
+      /did you mean part\/Own\.Dockerfile\?/,
     ],
     ['no context', simple(), { context: 'nowhere' }, 'config', /there is no folder nowhere in the workspace/],
     ['a context outside', simple(), { context: "${{ '../..' }}" }, 'config', /image\.context: .* must not hold ".."/],
@@ -334,6 +334,10 @@ describe('what builds share', () => {
     const args = { NONCE: nonce };
     expect((await build({ Dockerfile }, { args }, { trust: 'T3' })).finish.outcome.result).toBe('success');
     expect((await build({ Dockerfile }, { args })).finish.outcome.result).toBe('failure');
+    const adding = { Dockerfile: `FROM ${SMALL}\nADD http://192.0.2.1/file /file\n` };
+    const { outcome } = (await build(adding, {}, { trust: 'T3' })).finish;
+    expect(outcome).toMatchObject({ result: 'error', reason: 'config' });
+    expect(outcome.message).toContain('line 2: ADD would fetch from a network');
   });
 });
 

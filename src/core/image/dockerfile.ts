@@ -16,6 +16,8 @@ export interface DockerfilePlan {
   readonly bases: readonly Base[];
   /** Names of stages that the target needs and that have RUN instructions for another platform than the machine's. */
   readonly foreign: readonly string[];
+  /** Lines of ADD instructions that the target needs and that may fetch something from a network. */
+  readonly fetches: readonly number[];
   /** The text with these references in the place of the bases. */
   rewrite(resolved: (base: Base) => string): string;
 }
@@ -37,6 +39,8 @@ interface Stage {
   readonly platform: string;
   readonly uses: readonly Use[];
   readonly hasRun: boolean;
+  /** Lines. */
+  readonly fetches: readonly number[];
 }
 
 /** A place where a stage or an image is named. */
@@ -72,6 +76,7 @@ export function planDockerfile(request: DockerfileRequest): Result<DockerfilePla
   const uses = needed.flatMap((stage) => externalUses(stage, stages));
   return success({
     bases: unique(uses.map(({ name, platform }) => ({ name, platform }))),
+    fetches: needed.flatMap((stage) => stage.fetches),
     foreign: needed
       .filter(({ hasRun, platform }) => hasRun && platform !== request.buildPlatform)
       .map(({ name }) => name),
@@ -113,15 +118,22 @@ function stagesOf(file: Dockerfile, request: DockerfileRequest, problems: string
       const use = { name, platform, isFrom: true, from: at(range.start), to: at(range.end) };
       const index = stages.length;
       const called = instruction.getBuildStage() ?? String(index);
-      stages.push({ index, name: called, platform, uses: [use], hasRun: false });
+      stages.push({ index, name: called, platform, uses: [use], hasRun: false, fetches: [] });
       continue;
     }
     const stage = stages.at(-1);
     if (stage === undefined || instruction.getKeyword() === 'ARG') continue;
     stage.hasRun ||= instruction.getKeyword() === 'RUN';
     stage.uses = [...stage.uses, ...sourcesOf(instruction, stage.platform, at)];
+    if (mayFetch(instruction)) stage.fetches = [...stage.fetches, instruction.getRange().start.line + 1];
   }
   return stages;
+}
+
+/** An address, or what could come out as one; `git@host:path` is one, too. */
+function mayFetch(instruction: Instruction): boolean {
+  if (instruction.getKeyword() !== 'ADD') return false;
+  return /[:@$\\]/.test((instruction.getArgumentsContent() ?? '').replaceAll(/(?:^|\s)--\S+/g, ''));
 }
 
 /** `COPY --from=` and `RUN --mount=…,from=`; BuildKit fills in no variables there. */

@@ -204,7 +204,7 @@ async function checkScript(script: Script, place: Place, parts: Parts): Promise<
   const { interpreter, argument } = script;
   if (script.hasCarriageReturn)
     return problem(
-      `${shown} ends its first line as Windows does (CR LF), so Linux looks for ${JSON.stringify(`${argument === null ? interpreter : argument}\r`)}. ` +
+      `${shown} ends its first line as Windows does (CR LF), so ${argument === null ? 'Linux looks for' : `${pathText(interpreter)} is given`} ${JSON.stringify(`${argument ?? interpreter}\r`)}. ` +
         'Save it with plain line ends (LF).',
     );
   if (interpreter === '') return problem(`${shown} names no interpreter after #!. Write one, such as #!/bin/sh.`);

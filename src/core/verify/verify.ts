@@ -1,5 +1,6 @@
 /** What `verify` asks of an image or a file, and what it tells. Pure. */
 import { failed, success, type Result } from '../result.ts';
+import { shown } from '../shown.ts';
 import { absolute, lookUp, type ImageFiles } from './files.ts';
 import { utf8, readUpTo } from './bytes.ts';
 import { imageFits, nameOfImage, type ImagePlatform, type Platform } from './platform.ts';
@@ -39,7 +40,7 @@ export async function verifyFiles(
 ): Promise<Findings> {
   const names = programsOf(image, spec);
   const fits = imageFits(image, platform);
-  const own = nameOfImage(image);
+  const own = shown(nameOfImage(image));
   // Who root is need not be looked up, and every look costs a call of the engine.
   const isNamed = !['', '0', 'root'].includes(image.user);
   const accounts = {

@@ -89,6 +89,13 @@ describe('a Dockerfile', () => {
     expect(planned(built).foreign).toEqual([]);
   });
 
+  it('tells which of its lines may fetch something', () => {
+    const text =
+      'FROM a AS x\nADD https://a.example/b /b\nFROM a\nADD --chown=1:1 file.tar /f\nADD git@a.example:b /b\nCOPY a:b /c\nADD ["$URL", "/d"]\n';
+    expect(planned(text).fetches).toEqual([5, 7]);
+    expect(planned(text, { target: 'x' }).fetches).toEqual([2]);
+  });
+
   it('that cannot be read says why', () => {
     expect(problemsOf('')).toEqual(['it has no FROM']);
     expect(problemsOf('RUN x\n')).toEqual(['it has no FROM']);

@@ -108,6 +108,11 @@ describe('a program that cannot run is told with what it is and what to do', () 
       '/x is a script for /usr/bin/python3, which is not in the image. Install it, or name another in the first line.',
     ],
     [
+      'line ends of Windows after an option',
+      '#!/bin/sh -e\r\n',
+      '/x ends its first line as Windows does (CR LF), so /bin/sh is given "-e\\r". Save it with plain line ends (LF).',
+    ],
+    [
       'line ends of Windows',
       '#!/bin/sh\r\n',
       '/x ends its first line as Windows does (CR LF), so Linux looks for "/bin/sh\\r". Save it with plain line ends (LF).',
