@@ -159,7 +159,7 @@ describe('core', () => {
 });
 
 /** What starts as a process of its own. */
-const entries = ['src/main.ts', 'src/demo/main.ts', 'src/demo/pushed.ts'];
+const entries = ['src/main.ts', 'src/demo/main.ts', 'src/demo/push-working-tree.ts'];
 /** `finalState(outcome, false)`: two calls side by side that differ in it. */
 const booleansTolerated = ['src/core/commit-status.ts'];
 

@@ -24,7 +24,7 @@ if (!asked.ok) {
     const startedAt = performance.now();
     const recordFile = join(mkdtempSync(join(tmpdir(), 'hearth-workload-')), 'record.json');
     const program = asked.byPush
-      ? ['src/demo/pushed.ts', asked.name]
+      ? ['src/demo/push-working-tree.ts', asked.name]
       : ['src/main.ts', 'run', '--pipeline', asked.name, ...asked.forRun];
     process.exitCode = await hearth(...program, '--record', recordFile);
     const lines = existsSync(recordFile) ? told(readRuns(recordFile)) : '';

@@ -41,10 +41,10 @@ export async function watchRuns(parts: WatchParts): Promise<readonly RunWithJobs
         logFolder === undefined
           ? null
           : join(logFolder, String(run), job === undefined ? '' : `${job.id}.${job.attempt}.log`);
-      const tell = async (): Promise<readonly unknown[]> =>
-        Promise.all(runs.map(async (one) => summary(one, await store.resultsOf(one.run.id), pathOf)));
-      if (recordFile !== undefined) await writeFile(recordFile, `${JSON.stringify(await tell(), null, 2)}\n`);
-      if (context.json) context.write(`${JSON.stringify(await tell())}\n`);
+      const summaries = runs.map(async (one) => summary(one, await store.resultsOf(one.run.id), pathOf));
+      const told = await Promise.all(summaries);
+      if (recordFile !== undefined) await writeFile(recordFile, `${JSON.stringify(told, null, 2)}\n`);
+      if (context.json) context.write(`${JSON.stringify(told)}\n`);
       else context.write(runs.map((one) => verdict(one, pathOf(one.run.id))).join(''));
       return runs;
     }

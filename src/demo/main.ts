@@ -12,11 +12,11 @@ import { runStatus, jobStatus } from '../core/commit-status.ts';
 import type { RunWithJobs } from '../core/ports.ts';
 import { startDemoDaemon } from './daemon.ts';
 import { pushAndWatch } from './push.ts';
-import { makeDemoRepository, writing } from './repository.ts';
+import { DEMO_NAME, DEMO_OWNER, makeDemoRepository } from './repository.ts';
 import { sampleProject } from './sample.ts';
 import { stopOnSignals } from './stop.ts';
 
-const REPOSITORY = { id: 1, owner: 'demo', name: 'hello' };
+const REPOSITORY = { id: 1, owner: DEMO_OWNER, name: DEMO_NAME };
 
 async function demo(
   options: { readonly once: boolean; readonly fails: boolean },
@@ -25,7 +25,7 @@ async function demo(
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'hearth-demo-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
-  const repository = await makeDemoRepository(REPOSITORY, join(folder, 'forge'), process.env);
+  const repository = await makeDemoRepository(join(folder, 'forge'), process.env);
   const daemon = opened.use(
     await startDemoDaemon({
       folder,
@@ -38,11 +38,11 @@ async function demo(
   say(`Hearth listens on ${daemon.url} (data in ${daemon.dataDirectory})\n`);
 
   const push = { daemon, repository: REPOSITORY, say };
-  const first = await repository.push(writing(sampleProject(options)), 'Say hello');
+  const first = await repository.push(sampleProject(options), 'Say hello');
   say(`\nA first push: the slots and the dependency layer are made (${first.slice(0, 7)})\n`);
   const interrupted = aborted(stop).then(() => null);
   if ((await Promise.race([pushAndWatch({ ...push, sha: first }), interrupted])) === null) return exits.interrupted;
-  const second = await repository.push(writing({ 'README.md': 'Hello.\n' }), 'Describe');
+  const second = await repository.push({ 'README.md': 'Hello.\n' }, 'Describe');
   say(`\nA second push: everything is warm (${second.slice(0, 7)})\n`);
   const warm = pushAndWatch({ ...push, sha: second });
   const last = await Promise.race([warm, interrupted]);

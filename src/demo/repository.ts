@@ -2,22 +2,22 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import type { RepoRef } from '../core/run.ts';
 
 export interface DemoRepository {
   /** HEARTH_CLONE_URL for it. */
   readonly cloneUrl: string;
-  /** Lets `change` write to the working copy, commits that to `main` and pushes; returns the sha. */
-  push(change: (folder: string) => Promise<void>, message: string): Promise<string>;
+  /** Commits these files to `main` and pushes; returns the sha. */
+  push(files: Readonly<Record<string, string>>, message: string): Promise<string>;
 }
 
-/** `folder` is made when it is absent. */
+export const DEMO_OWNER = 'demo';
+export const DEMO_NAME = 'hello';
+
 export async function makeDemoRepository(
-  { owner, name }: RepoRef,
   folder: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<DemoRepository> {
-  const bare = join(folder, owner, `${name}.git`);
+  const bare = join(folder, DEMO_OWNER, `${DEMO_NAME}.git`);
   const work = join(folder, 'work');
   const person = { NAME: 'Hearth demo', EMAIL: 'demo@localhost' };
   const env = {
@@ -39,22 +39,15 @@ export async function makeDemoRepository(
   await git('remote', 'add', 'origin', bare);
   return {
     cloneUrl: `file://${folder}/{owner}/{repo}.git`,
-    async push(change, message) {
-      await change(work);
+    async push(files, message) {
+      for (const [path, text] of Object.entries(files)) {
+        await mkdir(dirname(join(work, path)), { recursive: true });
+        await writeFile(join(work, path), text);
+      }
       await git('add', '--all');
       await git('commit', '--quiet', '--message', message);
       await git('push', '--quiet', 'origin', 'main');
       return git('rev-parse', 'HEAD');
     },
-  };
-}
-
-/** A change that writes these files. */
-export function writing(files: Readonly<Record<string, string>>): (folder: string) => Promise<void> {
-  return async (folder) => {
-    for (const [path, text] of Object.entries(files)) {
-      await mkdir(dirname(join(folder, path)), { recursive: true });
-      await writeFile(join(folder, path), text);
-    }
   };
 }

@@ -2,7 +2,7 @@
  * The folder that a build sees: the layers of a workspace, one on top of the other. The Docker command line reads it on the
  * host, so every way into it is looked at for links first.
  */
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { lstat, mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -53,7 +53,7 @@ async function contextIn(
         message: `${shown(link)} is a symbolic link; an image is built from real files and folders of the workspace`,
       });
   }
-  if (!(await isFolder(join(root, context))))
+  if ((await statOf(join(root, context)))?.isDirectory() !== true)
     return failed({ kind: 'config', message: `there is no folder ${shown(context)} in the workspace (image.context)` });
   const dockerfile = await textOf(root, file);
   if (dockerfile === undefined) return failed({ kind: 'config', message: await noDockerfile(root, { context, file }) });
@@ -65,10 +65,10 @@ async function noDockerfile(
   root: string,
   { context, file }: { readonly context: string; readonly file: string },
 ): Promise<string> {
-  if (await isThere(join(root, file)))
+  if ((await statOf(join(root, file))) !== undefined)
     return `${shown(file)} is no file of at most ${MAX_DOCKERFILE_BYTES} bytes (image.file)`;
   const inContext = join(context, file);
-  const hint = (await isThere(join(root, inContext))) ? `; did you mean ${shown(inContext)}?` : '';
+  const hint = (await statOf(join(root, inContext))) !== undefined ? `; did you mean ${shown(inContext)}?` : '';
   return `there is no file ${shown(file)} in the workspace, from whose top image.file is named${hint}`;
 }
 
@@ -119,31 +119,18 @@ async function linkOn(root: string, path: string): Promise<string | undefined> {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   for (let count = 1; count <= parts.length; count++) {
     const part = parts.slice(0, count).join('/');
-    try {
-      if ((await lstat(join(root, part))).isSymbolicLink()) return part;
-    } catch (cause) {
-      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined;
-      throw cause;
-    }
+    const stat = await statOf(join(root, part));
+    if (stat === undefined) return undefined;
+    if (stat.isSymbolicLink()) return part;
   }
   return undefined;
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function statOf(path: string): Promise<Stats | undefined> {
   try {
-    await lstat(path);
-    return true;
+    return await lstat(path);
   } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false;
-    throw cause;
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await lstat(path)).isDirectory();
-  } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false;
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined;
     throw cause;
   }
 }

@@ -14,13 +14,16 @@ export interface SnapshotRequest {
   readonly repository: string;
   /** Set to the new commit. */
   readonly ref: string;
+  /** Files, from the top, that are not taken. */
+  readonly without?: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 const TIMEOUT_MS = 5 * 60_000;
 
 /** Returns the commit. Equal files give the same tree but a new commit. Throws with git's own words when it cannot. */
-export async function snapshotWorkingTree({ folder, repository, ref, environment }: SnapshotRequest): Promise<string> {
+export async function snapshotWorkingTree(request: SnapshotRequest): Promise<string> {
+  const { folder, repository, ref, without = [], environment } = request;
   const run = gitRunner(environment, 'file');
   const git = async (call: Omit<GitCall, 'timeoutMs'>): Promise<string> => {
     const answer = await run({ ...call, timeoutMs: TIMEOUT_MS });
@@ -32,6 +35,10 @@ export async function snapshotWorkingTree({ folder, repository, ref, environment
     await git({ args: ['init', '--quiet', '--bare', '--end-of-options', repository] });
   }
   await git({ gitDir: repository, workTree: folder, args: ['add', '--all', '--', folder] });
+  if (without.length > 0) {
+    const left = without.map((path) => join(folder, path));
+    await git({ gitDir: repository, workTree: folder, args: ['rm', '--quiet', '-f', '--cached', '--', ...left] });
+  }
   const tree = await git({ gitDir: repository, args: ['write-tree'] });
   const config = [
     ['user.name', 'hearth run'],

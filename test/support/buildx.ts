@@ -1,9 +1,8 @@
 /** The buildx plugin of Docker (Debian's own build), in a configuration folder of its own, so that nothing is installed. */
 import { createHash } from 'node:crypto';
-import { access, chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { debianProgram } from './debian-program.ts';
 
 /** Of Debian 13, whose program also runs on 12. */
 const PACKAGES: Readonly<Record<string, readonly [file: string, sha256: string]>> = {
@@ -31,27 +30,17 @@ export async function setUpBuildx(folder: string): Promise<Buildx> {
   return { config: folder, calls: async () => (await readFile(log, 'utf8')).split('\n').slice(0, -1) };
 }
 
-async function buildxProgram(): Promise<string> {
-  const folder = join(homedir(), '.cache/hearth');
-  const program = join(folder, 'docker-buildx/usr/libexec/docker/cli-plugins/docker-buildx');
-  const isThere = await access(program).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return program;
-  const [file = '', sha256] = PACKAGES[process.arch] ?? [];
-  const answer = await fetch(`${FOLDER}/${file}`);
-  if (!answer.ok) throw new Error(`${FOLDER}/${file}: ${answer.status}`);
-  const bytes = Buffer.from(await answer.arrayBuffer());
-  if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw new Error(`${file} is not what is pinned`);
-  await mkdir(folder, { recursive: true });
-  const work = await mkdtemp(join(folder, 'fetch-'));
-  try {
-    await writeFile(join(work, 'package.deb'), bytes);
-    await execa('dpkg-deb', ['-x', join(work, 'package.deb'), join(work, 'out')]);
-    await rename(join(work, 'out'), join(folder, 'docker-buildx'));
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
-  return program;
+function buildxProgram(): Promise<string> {
+  return debianProgram({
+    name: 'docker-buildx',
+    path: 'usr/libexec/docker/cli-plugins/docker-buildx',
+    async download(folder) {
+      const [file = '', sha256] = PACKAGES[process.arch] ?? [];
+      const answer = await fetch(`${FOLDER}/${file}`);
+      if (!answer.ok) throw new Error(`${FOLDER}/${file}: ${answer.status}`);
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw new Error(`${file} is not what is pinned`);
+      await writeFile(join(folder, file), bytes);
+    },
+  });
 }

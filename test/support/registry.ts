@@ -1,10 +1,12 @@
 /** A real image registry (Debian's docker-registry) on loopback, with a user or without; gone with its files afterwards. */
 import { spawn } from 'node:child_process';
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
+import { debianProgram } from './debian-program.ts';
 
 export interface TestRegistry extends AsyncDisposable {
   /** `127.0.0.1:port` */
@@ -65,23 +67,8 @@ function listening(output: Readable): Promise<string> {
 
 /** Installed, its package would also bring a service that listens; so only the program is taken out of it, once. */
 async function registryProgram(): Promise<string> {
-  const folder = join(homedir(), '.cache/hearth');
-  const program = join(folder, 'docker-registry/usr/bin/docker-registry');
-  for (const known of ['/usr/bin/docker-registry', program]) {
-    const isThere = await access(known).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return known;
-  }
-  await mkdir(folder, { recursive: true });
-  const work = await mkdtemp(join(folder, 'fetch-'));
-  try {
-    await execa('apt-get', ['download', 'docker-registry'], { cwd: work });
-    await execa('sh', ['-c', 'dpkg-deb -x docker-registry_*.deb out'], { cwd: work });
-    await rename(join(work, 'out'), join(folder, 'docker-registry'));
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
-  return program;
+  const installed = '/usr/bin/docker-registry';
+  if (existsSync(installed)) return installed;
+  const download = (cwd: string) => execa('apt-get', ['download', 'docker-registry'], { cwd });
+  return debianProgram({ name: 'docker-registry', path: 'usr/bin/docker-registry', download });
 }

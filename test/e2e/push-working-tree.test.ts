@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TEST_IMAGE } from '../support/slots.ts';
 
 const exec = promisify(execFile);
-const program = join(import.meta.dirname, '../../src/demo/pushed.ts');
+const program = join(import.meta.dirname, '../../src/demo/push-working-tree.ts');
 
 let folder: string;
 let tree: string;

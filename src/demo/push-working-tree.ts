@@ -1,20 +1,19 @@
 /**
- * `pushed.ts PIPELINE [--record FILE]`: what `hearth run --pipeline` does by hand, this does by a signed push: a forge on disk
+ * `push-working-tree.ts PIPELINE [--record FILE]`: what `hearth run --pipeline` does by hand, this does by a signed push: a forge on disk
  * gets the files of this working tree, and a daemon of its own is told of it. Exits 0 when the run was a success, 1 when
  * not, 130 when it was stopped.
  */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { execa } from 'execa';
 import { exits, type ExitCode } from '../cli/exit.ts';
 import { localRepo } from '../cli/local-repo.ts';
 import { aborted } from '../cli/serve.ts';
 import { findPipelines, type LocalPipeline } from '../cli/working-tree.ts';
+import { snapshotWorkingTree } from '../git/working-tree.ts';
 import { startDemoDaemon } from './daemon.ts';
 import { pushAndWatch } from './push.ts';
-import { makeDemoRepository } from './repository.ts';
 import { stopOnSignals } from './stop.ts';
 
 async function pushed(
@@ -33,11 +32,17 @@ async function pushed(
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   // The id by which `hearth run` knows this folder, so that both find the same caches.
   const { repo } = localRepo(top);
-  const forge = await makeDemoRepository(repo, join(folder, 'forge'), process.env);
-  const sha = await forge.push((work) => copyTree(top, work, others), `Run ${pipeline} and nothing else`);
+  const sha = await snapshotWorkingTree({
+    folder: top,
+    repository: join(folder, 'forge', repo.owner, `${repo.name}.git`),
+    ref: 'refs/heads/main',
+    without: others,
+    environment: process.env,
+  });
+  const cloneUrl = `file://${folder}/forge/{owner}/{repo}.git`;
   const slots = Math.max(2, availableParallelism());
   const daemon = opened.use(
-    await startDemoDaemon({ folder, repository: repo, cloneUrl: forge.cloneUrl, slots, environment: process.env }),
+    await startDemoDaemon({ folder, repository: repo, cloneUrl, slots, environment: process.env }),
   );
   say(`Hearth listens on ${daemon.url}; pushed ${sha.slice(0, 7)} to ${repo.owner}/${repo.name}\n`);
   const ended = pushAndWatch({ daemon, repository: repo, sha, say, recordFile: record });
@@ -51,17 +56,6 @@ function nameOf({ file, parsed }: LocalPipeline): string {
   return parsed.ok ? parsed.value.name : file;
 }
 
-/** What `hearth run` would take: uncommitted and untracked files as well, ignored ones not. */
-async function copyTree(from: string, to: string, without: readonly string[]): Promise<void> {
-  const { stdout } = await execa('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: from,
-  });
-  const { stdout: gone } = await execa('git', ['ls-files', '-z', '--deleted'], { cwd: from });
-  const left = new Set([...without, ...gone.split('\0')]);
-  for (const path of stdout.split('\0').filter((name) => name !== '' && !left.has(name)))
-    await cp(join(from, path), join(to, path), { recursive: true, verbatimSymlinks: true });
-}
-
 function say(text: string | Uint8Array): void {
   process.stdout.write(text);
 }
@@ -69,7 +63,7 @@ function say(text: string | Uint8Array): void {
 const { values, positionals } = parseArgs({ options: { record: { type: 'string' } }, allowPositionals: true });
 const [pipeline = '', ...more] = positionals;
 if (pipeline === '' || more.length > 0) {
-  process.stderr.write('→ Use: pushed.ts PIPELINE [--record FILE]\n');
+  process.stderr.write('→ Use: push-working-tree.ts PIPELINE [--record FILE]\n');
   process.exitCode = exits.usage;
 } else {
   process.exitCode = await pushed({ pipeline, record: values.record }, stopOnSignals(say));
