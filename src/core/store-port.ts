@@ -17,17 +17,22 @@ import type { Decision, Snapshot } from './schedule/schedule.ts';
 import type { SecretRecord, StoredSecret } from './secrets/secret-grants.ts';
 import type { Concurrency, JobSpec } from './pipeline/pipeline.ts';
 import type { DueTime, Timetable } from './timetable.ts';
+import type { WorkflowNews, WorkflowStore } from './workflow.ts';
 
 /**
  * All state. Every method is one use-case in one transaction: it happened wholly or not at all, and when its promise
  * resolves it is on disk. Methods may be called concurrently; their order is the order of their commits.
  */
-export interface Store {
+export interface Store extends WorkflowStore {
   /**
-   * Records a delivery and, when it was accepted, the one thing it asks for. Called once per request, before the answer.
+   * Records a delivery and, when it was accepted, the one thing it asks for and what it tells. Called once per request, before the answer.
    * A delivery id that is known changes nothing and answers 'duplicate'. A redelivery of one that was rejected is judged anew.
    */
-  recordDelivery(delivery: Delivery, request: IntakeRequest | null): Promise<'new' | 'duplicate'>;
+  recordDelivery(
+    delivery: Delivery,
+    request: IntakeRequest | null,
+    news?: WorkflowNews | null,
+  ): Promise<'new' | 'duplicate'>;
 
   /**
    * Intakes that no planner has finished, oldest first, at most `limit`. Those set aside until later are left out, and so is

@@ -9,20 +9,27 @@ import type { IntakeRequest, Target } from '../core/intake.ts';
 import { headTypes, otherTypes } from '../core/pipeline/pull-request-types.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { trustOf, type RepoRef, type TrustClass } from '../core/run.ts';
+import type { WorkflowNews } from '../core/workflow.ts';
+import { workflowJobFields, workflowJobOf, workflowRunFields, workflowRunOf } from './workflow-payload.ts';
 
-/** `request` is null when the payload is fine and asks for nothing; the note then says why. */
-export type PayloadReading =
-  | { readonly repo: RepoRef; readonly request: IntakeRequest; readonly note: null }
-  | { readonly repo: RepoRef | null; readonly request: null; readonly note: string };
+/** When both are null, the payload is fine and neither asks for anything nor tells anything; the note then says why. */
+export interface PayloadReading {
+  readonly repo: RepoRef | null;
+  /** What it asks for. */
+  readonly request: IntakeRequest | null;
+  /** What it tells of GitHub's own workflows. */
+  readonly news: WorkflowNews | null;
+  readonly note: string | null;
+}
 
 /** The payload of a delivery → what it asks for, or a sentence that says which field is wrong. */
 export function readPayload(event: string, payload: unknown): Result<PayloadReading, string> {
   const reading = readEvent(event, payload);
   if (!reading.ok) return reading;
-  const { repo, asks, note } = reading.value;
-  if (asks === null) return success({ repo, request: null, note });
+  const { repo, asks, news = null, note } = reading.value;
+  if (asks === null) return success({ repo, request: null, news, note: news === null ? note : null });
   const request = asks.kind === 'head' ? { ...asks, event: eventContext(payload) } : asks;
-  return success({ repo: request.repo, request, note: null });
+  return success({ repo: request.repo, request, news, note: null });
 }
 
 /** Before the event's own fields are added. */
@@ -31,6 +38,7 @@ type Asked = IntakeRequest extends infer R ? (R extends IntakeRequest ? Omit<R, 
 interface EventReading {
   readonly repo: RepoRef | null;
   readonly asks: Asked | null;
+  readonly news?: WorkflowNews;
   readonly note: string;
 }
 
@@ -54,6 +62,14 @@ function readEvent(event: string, payload: unknown): Result<EventReading, string
       );
     case 'delete':
       return read(deletion, payload, readDeletion);
+    case 'workflow_job':
+      return read(workflowJob, payload, ({ workflow_job: job, repository }) =>
+        success(telling({ kind: 'job', job: workflowJobOf(job, repository) })),
+      );
+    case 'workflow_run':
+      return read(workflowRun, payload, ({ workflow_run: run, repository }) =>
+        success(telling({ kind: 'run', run: workflowRunOf(run, repository) })),
+      );
     default:
       return read(anyEvent, payload, ({ repository }) =>
         success(ignored(repository ?? null, event === 'ping' ? 'ping' : `nothing here listens to ${event}`)),
@@ -228,11 +244,19 @@ function ownRef(headRef: string, { repo, defaultBranch }: z.output<typeof withDe
   return { repo, headRef, headRepoId: repo.id, prNumber: null, baseRef: null, defaultBranch, actor };
 }
 
+const workflowJob = z.object({ workflow_job: workflowJobFields, repository });
+const workflowRun = z.object({ workflow_run: workflowRunFields, repository });
+
 /** Events of an organisation or an app have no repository. */
 const anyEvent = z.object({ repository: repository.nullish() });
 
 function asking(asks: Asked): EventReading {
   return { repo: asks.repo, asks, note: '' };
+}
+
+function telling(news: WorkflowNews): EventReading {
+  const { repo } = news.kind === 'job' ? news.job : news.run;
+  return { repo, asks: null, news, note: '' };
 }
 
 function ignored(repo: RepoRef | null, note: string): EventReading {

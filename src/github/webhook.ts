@@ -10,6 +10,7 @@ import { isAllowed } from '../core/allow-list.ts';
 import type { Delivery, DeliveryVerdict, IntakeRequest } from '../core/intake.ts';
 import type { Secret } from '../core/secrets/secret.ts';
 import { fullName } from '../core/run.ts';
+import type { WorkflowNews } from '../core/workflow.ts';
 import { readJson } from './json.ts';
 import { readPayload } from './payload.ts';
 
@@ -31,6 +32,8 @@ export interface DeliveryReading {
   readonly message: string;
   readonly delivery: Delivery | null;
   readonly request: IntakeRequest | null;
+  /** What it tells of GitHub's own workflows, whether or not it asks for something. */
+  readonly news: WorkflowNews | null;
 }
 
 /** Content type and length were checked by the caller, since they decide whether the body is read at all. */
@@ -60,11 +63,13 @@ export async function readDelivery(
     status: DeliveryReading['status'],
     message: string,
     request: IntakeRequest | null,
+    news: WorkflowNews | null = null,
   ): DeliveryReading => ({
     verdict,
     status,
     message,
     request,
+    news,
     delivery: {
       id: id.toLowerCase(),
       event,
@@ -76,7 +81,7 @@ export async function readDelivery(
   });
   const payload = readPayload(event, json.value);
   if (!payload.ok) return conclude('rejected', 422, payload.problem, null);
-  const { repo, request, note } = payload.value;
+  const { repo, request, news, note } = payload.value;
   if (repo !== null && !isAllowed(repo, rules.repos)) {
     return conclude(
       'rejected',
@@ -85,7 +90,8 @@ export async function readDelivery(
       null,
     );
   }
-  return request === null ? conclude('ignored', 200, note, null) : conclude('accepted', 202, 'accepted', request);
+  if (request === null && news === null) return conclude('ignored', 200, note ?? 'it asks for nothing', null);
+  return conclude('accepted', 202, 'accepted', request, news);
 }
 
 const EVENT = /^[a-z][a-z0-9_]{0,63}$/;
@@ -131,5 +137,5 @@ function bytesFit(secret: string, body: Uint8Array, signature: string): boolean 
 }
 
 function refused(status: 400 | 401, message: string): DeliveryReading {
-  return { verdict: 'rejected', status, message, delivery: null, request: null };
+  return { verdict: 'rejected', status, message, delivery: null, request: null, news: null };
 }

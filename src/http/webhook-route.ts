@@ -4,6 +4,7 @@ import type { Request, Response, Router } from 'express';
 import type { Delivery, IntakeRequest } from '../core/intake.ts';
 import type { Clock, Store } from '../core/ports.ts';
 import { StoreUnavailable } from '../core/store-trouble.ts';
+import type { WorkflowNews } from '../core/workflow.ts';
 import { answerAndClose, createBodyReader, MAX_BODY_BYTES, MAX_IN_FLIGHT_BYTES, type BodyLimits } from './body.ts';
 import { createRouter, RETRY_AFTER_S, route, sendError } from './reply.ts';
 
@@ -22,8 +23,9 @@ export interface WebhookParts {
     /** null = not to be recorded. */
     readonly delivery: Delivery | null;
     readonly request: IntakeRequest | null;
+    readonly news: WorkflowNews | null;
   }>;
-  /** A new delivery asks for work: the planner should look. */
+  /** A new delivery asks for work or tells something: the loops should look. */
   readonly onAccepted: () => void;
   /** Every delivery that was answered, for the log; `id` is null when it could not be trusted. */
   readonly onDelivery?: (seen: DeliverySeen) => void;
@@ -85,7 +87,7 @@ export function webhookRouter(parts: WebhookParts): Router {
       sendError(response, status, message);
       return;
     }
-    const recorded = await record(delivery, reading.request);
+    const recorded = await record(delivery, reading);
     if (recorded === 'unavailable') {
       response.set('Retry-After', String(RETRY_AFTER_S));
       sendError(response, 503, 'The delivery could not be stored; deliver it again later. GET /health says why.');
@@ -99,10 +101,10 @@ export function webhookRouter(parts: WebhookParts): Router {
 
   async function record(
     delivery: Delivery,
-    request: IntakeRequest | null,
+    { request, news }: { readonly request: IntakeRequest | null; readonly news: WorkflowNews | null },
   ): Promise<'new' | 'duplicate' | 'unavailable'> {
     try {
-      return await store.recordDelivery(delivery, request);
+      return await store.recordDelivery(delivery, request, news);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       parts.onError(error);

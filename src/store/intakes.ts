@@ -4,16 +4,19 @@ import type { Delivery, Intake, IntakeRequest, IntakeState } from '../core/intak
 import type { RunId } from '../core/job.ts';
 import type { Store } from '../core/ports.ts';
 import { lineOf } from '../core/run.ts';
+import type { WorkflowNews } from '../core/workflow.ts';
 import { rememberRepository } from './repositories.ts';
 import { intakeOf, runOf } from './rows.ts';
 import type { Db } from './schema.ts';
+import { recordNews } from './workflows.ts';
 
 export async function recordDelivery(
   db: Db,
   delivery: Delivery,
   request: IntakeRequest | null,
+  news: WorkflowNews | null = null,
 ): Promise<'new' | 'duplicate'> {
-  if (request !== null && delivery.verdict !== 'accepted') {
+  if ((request !== null || news !== null) && delivery.verdict !== 'accepted') {
     throw new Error(`Internal error: delivery ${delivery.id} was ${delivery.verdict}, so it must not ask for work`);
   }
   const { id, event, body, verdict, note } = delivery;
@@ -30,6 +33,7 @@ export async function recordDelivery(
     .returning('id')
     .executeTakeFirst();
   if (recorded === undefined) return 'duplicate';
+  if (news !== null) await recordNews(db, [news], delivery.receivedAt);
   if (request === null) return 'new';
   await insertIntake(db, delivery, request);
   await rememberRepository(db, request, delivery.receivedAt);

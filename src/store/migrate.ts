@@ -16,6 +16,7 @@ import { reuse } from './migrations/0012-reuse.ts';
 import { labels } from './migrations/0013-labels.ts';
 import { publications } from './migrations/0014-publications.ts';
 import { images } from './migrations/0015-images.ts';
+import { workflows } from './migrations/0016-workflows.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -34,6 +35,7 @@ export const migrations: readonly Migration[] = [
   labels,
   publications,
   images,
+  workflows,
 ];
 
 /**

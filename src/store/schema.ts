@@ -8,6 +8,7 @@ import type { JobState } from '../core/job.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { EventName, RunState, TrustClass } from '../core/run.ts';
 import type { StatusRank, StatusState } from '../core/commit-status.ts';
+import type { WorkflowJobTable, WorkflowRunTable } from './workflow-tables.ts';
 
 export interface Schema {
   readonly migrations: MigrationTable;
@@ -27,6 +28,8 @@ export interface Schema {
   readonly repositories: RepositoryTable;
   readonly timetable: TimetableTable;
   readonly job_durations: JobDurationTable;
+  readonly workflow_runs: WorkflowRunTable;
+  readonly workflow_jobs: WorkflowJobTable;
 }
 
 /** A connection to the store; inside a use-case always the one its transaction runs on. */

@@ -17,6 +17,7 @@ import { removeSecret, saveSecret, secretsOf } from './secrets.ts';
 import { knownRepo } from './repositories.ts';
 import { dueTimes, takeTime } from './timetable.ts';
 import { holdRole, renewWorker } from './workers.ts';
+import { recordNews, workflowRun } from './workflows.ts';
 
 export interface OpenStore extends Store {
   /** For metrics: how well commits are shared. Counts since the store was opened. */
@@ -31,7 +32,9 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
   await migrate(engine);
   const { write, figures, close } = startGroupCommit(engine);
   return {
-    recordDelivery: (delivery, request) => write((db) => recordDelivery(db, delivery, request)),
+    recordDelivery: (delivery, request, news = null) => write((db) => recordDelivery(db, delivery, request, news)),
+    recordWorkflowNews: (news, at) => write((db) => recordNews(db, news, at)),
+    workflowRun: (id) => read(engine, (db) => workflowRun(db, id)),
     unplannedIntakes: (now, limit) => read(engine, (db) => unplannedIntakes(db, now, limit)),
     lineOfIntake: (intake) => read(engine, (db) => lineOfIntake(db, intake)),
     applyPlan: (intake, plan, now) => write((db) => applyPlan(db, intake, plan, now)),

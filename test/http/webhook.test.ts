@@ -42,6 +42,18 @@ test('answers 200 to a redelivery and asks for nothing twice', async () => {
   expect(await rig.store.unplannedIntakes(new Date(), 10)).toHaveLength(1);
 });
 
+test('keeps what a delivery tells of a job on GitHub, and lets the loops look', async () => {
+  await using rig = await startHttpRig();
+  const [example] = examples('workflow_job');
+  const repository = (JSON.parse(push) as { repository: unknown }).repository;
+  const body = JSON.stringify({ ...example, repository });
+  const response = await post(rig.url, body, deliveryHeaders(body, { 'x-github-event': 'workflow_job' }));
+  expect([response.status, rig.accepted()]).toEqual([202, 1]);
+  expect(await rig.store.unplannedIntakes(new Date(), 10)).toEqual([]);
+  const { jobs } = await rig.store.workflowRun(940463255);
+  expect(jobs).toMatchObject([{ id: 2832853555, state: 'in_progress', labels: ['gpu', 'db-app', 'dc-03'] }]);
+});
+
 test('a delivery that was rejected is judged anew when it is redelivered', async () => {
   await using rig = await startHttpRig();
   const id = randomUUID();
