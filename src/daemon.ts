@@ -6,7 +6,8 @@ import { isAllowed } from './core/allow-list.ts';
 import type { Store } from './core/ports.ts';
 import { Secret } from './core/secrets/secret.ts';
 import { openGit } from './git/open-git.ts';
-import { createGithubForge, type GithubCredential } from './github/client.ts';
+import { createGithubApi, type GithubCredential } from './github/api.ts';
+import { createGithubForge } from './github/client.ts';
 import type { HttpServer } from './http/server.ts';
 import { lockInstance } from './instance-lock.ts';
 import type { Log } from './log.ts';
@@ -57,7 +58,7 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
 
   let worker: WorkerSide | undefined;
   if (role !== 'web') {
-    const forge = createGithubForge({
+    const github = createGithubApi({
       apiUrl: config.github.apiUrl,
       credential: await readCredential(config),
       clock,
@@ -65,6 +66,7 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
         log.warn({ reason: message }, 'the GitHub client warns');
       },
     });
+    const forge = createGithubForge(github);
     worker = opened.use(
       await startWorkerSide({
         store,

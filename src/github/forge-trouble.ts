@@ -14,8 +14,16 @@ const UNKNOWN_LIMIT_MS = 60_000;
 /** No real answer asks for more; a proxy's nonsense must not silence the reporter for ever. */
 const LONGEST_WAIT_MS = 24 * 3_600_000;
 
+/** What to do about refusals whose cause depends on what was asked for; each a whole sentence. */
+export interface Cures {
+  /** 403: the credential may not. */
+  readonly forbidden: string;
+  /** 422: it was understood and is wrong. */
+  readonly unprocessable: string;
+}
+
 /** For a response with a status of 400 and more. */
-export function troubleOf({ status, headers, message }: ForgeResponse, now: Date): ForgeTrouble {
+export function troubleOf({ status, headers, message }: ForgeResponse, now: Date, cures: Cures): ForgeTrouble {
   const said = `GitHub answered ${status}: ${oneLine(message)}`;
   const retryAt = retryTime(headers, now);
   if (status === 401)
@@ -25,11 +33,11 @@ export function troubleOf({ status, headers, message }: ForgeResponse, now: Date
     if (status === 429 || /rate limit|abuse/i.test(message)) {
       return { kind: 'retry', message: said, retryAt: new Date(now.getTime() + UNKNOWN_LIMIT_MS) };
     }
-    return refused(`${said}. Give the credential write access to commit statuses of this repository.`);
+    return refused(`${said}. ${cures.forbidden}`);
   }
   if (status === 404)
     return refused(`${said}. The repository is gone or the credential cannot see it; grant it access.`);
-  if (status === 422) return refused(`${said}. The commit is unknown there or has 1000 statuses of this context.`);
+  if (status === 422) return refused(`${said}. ${cures.unprocessable}`);
   if (status < 500 && status !== 408 && status !== 409) return refused(said);
   return retryAt === undefined ? { kind: 'retry', message: said } : { kind: 'retry', message: said, retryAt };
 }

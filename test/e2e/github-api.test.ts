@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { StatusState } from '../../src/core/commit-status.ts';
 import { Secret } from '../../src/core/secrets/secret.ts';
+import { createGithubApi } from '../../src/github/api.ts';
 import { createGithubForge } from '../../src/github/client.ts';
 import { systemClock } from '../../src/system.ts';
 import { makeStatus } from '../support/make-status.ts';
@@ -16,12 +17,14 @@ afterAll(async () => {
 });
 
 const forge = () =>
-  createGithubForge({
-    apiUrl: prism.url,
-    credential: { kind: 'token', token: new Secret('t') },
-    clock: systemClock,
-    onWarning: () => undefined,
-  });
+  createGithubForge(
+    createGithubApi({
+      apiUrl: prism.url,
+      credential: { kind: 'token', token: new Secret('t') },
+      clock: systemClock,
+      onWarning: () => undefined,
+    }),
+  );
 
 test.each(['pending', 'success', 'failure', 'error'] as const)(
   "GitHub's description allows a status of %s",

@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import { Secret } from '../../src/core/secrets/secret.ts';
-import { createGithubForge, type GithubCredential } from '../../src/github/client.ts';
+import { createGithubApi, type GithubCredential } from '../../src/github/api.ts';
+import { createGithubForge } from '../../src/github/client.ts';
 import { systemClock } from '../../src/system.ts';
 import { sendJson, startFakeApi, type Asked } from '../support/fake-api.ts';
 import { makeStatus } from '../support/make-status.ts';
@@ -12,9 +13,12 @@ const echo = ({ body }: Asked): object => ({ id: 1, ...(body as object) });
 
 function forge(apiUrl: string, credential: GithubCredential | null = token, timeoutMs = 5000) {
   const onWarning = vi.fn();
-  return Object.assign(createGithubForge({ apiUrl, credential, clock: systemClock, onWarning, timeoutMs }), {
-    onWarning,
-  });
+  return Object.assign(
+    createGithubForge(createGithubApi({ apiUrl, credential, clock: systemClock, onWarning, timeoutMs })),
+    {
+      onWarning,
+    },
+  );
 }
 
 test('sends a status with its link', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { troubleOf } from '../../src/github/forge-trouble.ts';
 
+const cures = { forbidden: 'Give the credential write access.', unprocessable: 'The commit is unknown there.' };
 const now = new Date('2026-03-01T12:00:00Z');
 const inSeconds = (seconds: number): Date => new Date(now.getTime() + seconds * 1000);
 const epoch = (date: Date): number => date.getTime() / 1000;
@@ -65,13 +66,13 @@ test.each([
   ['a request that took too long', 408, {}, '', { kind: 'retry' }],
   ['any other refusal', 451, {}, '', { kind: 'refused' }],
 ])('%s', (_name, status, headers, message, expected) => {
-  const { message: said, ...rest } = troubleOf({ status, headers, message }, now);
+  const { message: said, ...rest } = troubleOf({ status, headers, message }, now, cures);
   expect(rest).toEqual(expected);
   expect(said).toContain(String(status));
 });
 
 test('what GitHub said is shown on one line and not without end', () => {
-  expect(troubleOf({ status: 500, headers: {}, message: `a\n\nb ${'x'.repeat(500)}` }, now).message).toMatch(
+  expect(troubleOf({ status: 500, headers: {}, message: `a\n\nb ${'x'.repeat(500)}` }, now, cures).message).toMatch(
     /^GitHub answered 500: a b x{190,}…$/,
   );
 });
