@@ -1,10 +1,9 @@
 // Debian packages that set-up needs.
-import { mustRun, run } from './command.ts';
+import { installPackages } from '../../src/docker/debian-packages.ts';
+import { run } from './command.ts';
 import { hasApt, isRoot } from './host.ts';
 import type { Progress } from './progress.ts';
 import { SetUpError } from './set-up-error.ts';
-
-const QUIET_APT = { DEBIAN_FRONTEND: 'noninteractive' };
 
 /**
  * Installs those of `packages` that are missing; may be repeated. Throws SetUpError, naming the command to run, when
@@ -41,17 +40,10 @@ async function missingPackages(packages: readonly string[]): Promise<readonly st
 }
 
 async function install(part: string, packages: readonly string[]): Promise<void> {
-  const args = ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', ...packages];
-  // Package lists are often fresh enough; updating first would cost every set-up some seconds.
-  if ((await run('apt-get', args, { env: QUIET_APT })).code === 0) return;
-  try {
-    await mustRun('apt-get', ['update'], { env: QUIET_APT });
-    await mustRun('apt-get', args, { env: QUIET_APT });
-  } catch (cause) {
-    throw new SetUpError(
-      `${part}: ${(cause as Error).message}`,
-      `Check that this host reaches its package mirror (apt-get update), then run the same command again.`,
-      { cause },
-    );
-  }
+  const installed = await installPackages(run, packages);
+  if (installed.ok) return;
+  throw new SetUpError(
+    `${part}: ${installed.problem}`,
+    `Check that this host reaches its package mirror (apt-get update), then run the same command again.`,
+  );
 }

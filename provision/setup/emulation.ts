@@ -1,14 +1,10 @@
 // Programs of the other architecture run in containers: by QEMU, which the kernel calls through binfmt_misc.
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ensurePackages } from './apt.ts';
-import { findCommand, lastLines, mustRun, run } from './command.ts';
+import { repairEmulator } from '../../src/docker/emulator-repair.ts';
+import { lastLines, run } from './command.ts';
 import { isRoot } from './host.ts';
-import { registrationOf, type OtherPlatform } from './platforms.ts';
+import type { OtherPlatform } from './platforms.ts';
 import type { Progress } from './progress.ts';
 import { SetUpError } from './set-up-error.ts';
-
-const BINFMT = '/proc/sys/fs/binfmt_misc';
 
 /**
  * Makes sure a container of `other.baseImage` runs, seen by its `uname -m`. May be repeated: where it runs already
@@ -21,10 +17,7 @@ export async function ensureEmulation(progress: Progress, other: OtherPlatform):
   if (before === undefined) return;
   refuseWhatOnlyAPersonCanFix(other, before);
   const part = `emulation of ${other.architecture}`;
-  await ensurePackages(progress, part, ['qemu-user-static']);
-  // With systemd, installing it has registered it.
-  if ((await tryIt(other)) === undefined) return;
-  await progress.step(part, 'registering QEMU with the kernel', () => register(other));
+  await progress.step(part, 'installing and registering QEMU', () => repair(other));
   const after = await tryIt(other);
   if (after === undefined) return;
   throw new SetUpError(
@@ -58,27 +51,11 @@ function refuseWhatOnlyAPersonCanFix({ platform }: OtherPlatform, problem: strin
   );
 }
 
-async function register(other: OtherPlatform): Promise<void> {
-  const registry = join(BINFMT, 'register');
-  const name = `hearth-${other.machine}`;
-  try {
-    if (!existsSync(registry)) await mustRun('mount', ['-t', 'binfmt_misc', 'binfmt_misc', BINFMT]);
-    // An entry of our own that does not work any more, or else containers would run by now. Those of others stay; the
-    // kernel asks the newest first.
-    if (existsSync(join(BINFMT, name))) writeFileSync(join(BINFMT, name), '-1');
-    writeFileSync(registry, registrationOf(name, other, interpreterOf(other)));
-  } catch (cause) {
-    throw new SetUpError(
-      `The kernel did not take QEMU as an emulator: ${(cause as Error).message}`,
-      `Run: mount -t binfmt_misc binfmt_misc ${BINFMT}\n` +
-        '  as root on the host itself (not in a container), then run the same command again.',
-      { cause },
-    );
-  }
-}
-
-/** Debian links QEMU under a second name that means "I am told argv[0]", in folders that changed over the years. */
-function interpreterOf({ machine }: OtherPlatform): string {
-  const [told, plain] = [`/usr/libexec/qemu-binfmt/${machine}-binfmt-P`, `qemu-${machine}-static`];
-  return existsSync(told) ? told : (findCommand(plain) ?? join('/usr/bin', plain));
+async function repair(other: OtherPlatform): Promise<void> {
+  const repaired = await repairEmulator({ root: '/', run }, other);
+  if (repaired.ok) return;
+  throw new SetUpError(
+    `Containers of ${other.platform} do not run here: ${repaired.problem}`,
+    'Do so as root on the host itself (not in a container), then run the same command again.',
+  );
 }

@@ -1,6 +1,5 @@
 // Set-up of the other platform.
-import { describe, expect, it } from 'vitest';
-import { otherPlatformOf, registrationOf } from '../../provision/setup/platforms.ts';
+import { expect, it } from 'vitest';
 import { scriptedMachine, type ScriptedMachine } from '../support/scripted-machine.ts';
 
 function machine(docker: string, ...path: readonly string[]): ScriptedMachine {
@@ -74,42 +73,3 @@ it('a base image that can be neither pulled nor made is told with both reasons',
   expect(finished.stderr).toContain('arm64v8/debian:bookworm-slim could not be made');
   expect(finished.stderr).toContain('E: no such mirror\n→ Check that containers reach the package mirror');
 });
-
-describe('the line for the kernel', () => {
-  const platforms = { 183: otherPlatformOf('amd64'), 62: otherPlatformOf('arm64') };
-
-  it.each(Object.entries(platforms))('takes programs of machine %s and no others', (number, platform) => {
-    const [, , , , magic = '', mask = ''] = registrationOf('a', platform, '/usr/bin/qemu').split(':');
-    const takes = (header: Buffer): boolean =>
-      bytesOf(magic).every(
-        (byte, at) => (byte & (bytesOf(mask)[at] ?? 0)) === ((header[at] ?? 0) & (bytesOf(mask)[at] ?? 0)),
-      );
-    for (const type of [2, 3]) expect(takes(elf({ type, machine: Number(number) }))).toBe(true);
-    expect(takes(elf({ type: 2, machine: number === '62' ? 183 : 62 }))).toBe(false);
-    expect(takes(elf({ type: 1, machine: Number(number) }))).toBe(false);
-    expect(takes(Buffer.from('#!/bin/sh\necho hello, this is a script\n'))).toBe(false);
-  });
-
-  it('has the interpreter opened once, for all containers, and told argv[0] only where it expects that', () => {
-    const other = otherPlatformOf('x64');
-    expect(registrationOf('a', other, '/usr/bin/qemu-aarch64-static')).toMatch(
-      /^:a:M::.*:\/usr\/bin\/qemu-aarch64-static:FO$/,
-    );
-    expect(registrationOf('a', other, '/usr/libexec/qemu-binfmt/aarch64-binfmt-P')).toMatch(/-binfmt-P:FPO$/);
-  });
-});
-
-function bytesOf(escaped: string): readonly number[] {
-  return [...escaped.matchAll(/\\x([0-9a-f]{2})|([^\\])/g)].map(([, hex, plain = '']) =>
-    hex === undefined ? plain.charCodeAt(0) : Number.parseInt(hex, 16),
-  );
-}
-
-/** The first twenty bytes of a program: 64 bit, little endian. */
-function elf({ type, machine }: { readonly type: number; readonly machine: number }): Buffer {
-  const header = Buffer.alloc(20);
-  header.write('\x7fELF\x02\x01\x01', 'latin1');
-  header.writeUInt16LE(type, 16);
-  header.writeUInt16LE(machine, 18);
-  return header;
-}
