@@ -15,18 +15,27 @@ export interface RunRequest {
   readonly words: readonly string[];
   /** Aborting kills the container. */
   readonly signal: AbortSignal;
-  /** For the sentence about it. */
-  readonly timeoutMs: number;
 }
 
 /** How the engine, not the program, says that the kernel does not know the format. */
 const NO_HANDLER = /exec user process caused: exec format error|exec [^\n]*: exec format error/;
 
-/** A fact, or a problem. The container is gone afterwards. Rejects when the engine fails. */
-export async function runInImage(engine: Engine, request: RunRequest): Promise<Result<string, string>> {
+export interface ImageRun {
+  /** null = it was stopped. */
+  readonly exitCode: number | null;
+  /** The last lines of what it wrote to its standard output. */
+  readonly said: readonly string[];
+  /** The last lines of both its outputs and of what the engine says. */
+  readonly lines: readonly string[];
+  /** The kernel did not know the format of the program. */
+  readonly hasNoHandler: boolean;
+  readonly seconds: string;
+}
+
+/** Runs it to its end, or until the signal aborts. The container is gone afterwards. Rejects when the engine fails. */
+export async function runToExit(engine: Engine, request: RunRequest): Promise<ImageRun> {
   const { id, name, label, platform, words, signal } = request;
   const [program = '', ...rest] = words;
-  const text = words.map((word) => (/^[\w./@:=,+-]+$/.test(word) ? word : JSON.stringify(word))).join(' ');
   await using opened = new AsyncDisposableStack();
   opened.defer(() => engine.remove([name]));
   const began = performance.now();
@@ -36,11 +45,14 @@ export async function runInImage(engine: Engine, request: RunRequest): Promise<R
     ...['--entrypoint', program, id, ...rest],
   ];
   const call = engine.start(['run', ...args], signal);
-  const tail = createTail();
-  for (const output of [call.stdout, call.stderr])
-    output.on('data', (piece: Uint8Array) => {
-      tail.add(piece);
-    });
+  const [both, standard] = [createTail(), createTail()];
+  call.stdout.on('data', (piece: Uint8Array) => {
+    both.add(piece);
+    standard.add(piece);
+  });
+  call.stderr.on('data', (piece: Uint8Array) => {
+    both.add(piece);
+  });
   // The command line hands the signal on to a program that need not heed it.
   let killed: Promise<unknown> = Promise.resolve();
   const kill = (): void => {
@@ -53,11 +65,22 @@ export async function runInImage(engine: Engine, request: RunRequest): Promise<R
     await killed;
   });
   const exitCode = await call.exitCode;
-  const lines = tail.lines();
-  const last =
-    lines.length === 0 ? ' It said nothing.' : ` Its last lines:\n${lines.map((line) => `    ${line}`).join('\n')}`;
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  if (signal.aborted)
+  const lines = both.lines();
+  if (exitCode === null && !signal.aborted) throw new Error(`docker run could not be started: ${lines.join('; ')}`);
+  return {
+    exitCode: signal.aborted ? null : exitCode,
+    ...{ lines, said: standard.lines(), hasNoHandler: NO_HANDLER.test(lines.join('\n')) },
+    seconds: ((performance.now() - began) / 1000).toFixed(1),
+  };
+}
+
+/** A fact, or a problem. The container is gone afterwards. Rejects when the engine fails. */
+export async function runInImage(engine: Engine, request: RunRequest): Promise<Result<string, string>> {
+  const { platform, words } = request;
+  const text = words.map((word) => (/^[\w./@:=,+-]+$/.test(word) ? word : JSON.stringify(word))).join(' ');
+  const { exitCode, lines, seconds, hasNoHandler } = await runToExit(engine, request);
+  const last = lastLinesOf(lines);
+  if (exitCode === null)
     return failed(
       `\`${text}\` had not ended after ${seconds} s and was killed. Correct it, or give it more time.${last}`,
     );
@@ -65,8 +88,7 @@ export async function runInImage(engine: Engine, request: RunRequest): Promise<R
     return success(
       `\`${text}\` ended with exit code 0 after ${seconds} s${lines.length === 0 ? '' : `: ${lines[0] ?? ''}`}.`,
     );
-  if (exitCode === null) throw new Error(`docker run could not be started: ${lines.join('; ')}`);
-  if (NO_HANDLER.test(lines.join('\n'))) {
+  if (hasNoHandler) {
     const machine = await engine.platform();
     if (machine !== platform)
       return failed(
@@ -75,4 +97,11 @@ export async function runInImage(engine: Engine, request: RunRequest): Promise<R
       );
   }
   return failed(`\`${text}\` ended with exit code ${exitCode}. Correct the image until it works.${last}`);
+}
+
+/** ` Its last lines:` and the lines, as the end of a sentence. */
+export function lastLinesOf(lines: readonly string[]): string {
+  return lines.length === 0
+    ? ' It said nothing.'
+    : ` Its last lines:\n${lines.map((line) => `    ${line}`).join('\n')}`;
 }

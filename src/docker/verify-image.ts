@@ -74,6 +74,19 @@ export async function sweepVerifications(engine: Engine): Promise<void> {
   await engine.remove(over);
 }
 
+export interface VerificationPlace {
+  readonly name: string;
+  readonly label: string;
+}
+
+/** For a container that is over after `timeoutMs`, so that a sweep finds it when its process died. */
+export function placeOfVerification(timeoutMs: number): VerificationPlace {
+  return {
+    name: `hearth-verify-${randomBytes(6).toString('hex')}`,
+    label: `${LABEL}=${Math.ceil((Date.now() + timeoutMs) / 1000)}`,
+  };
+}
+
 interface Work extends Omit<VerifyRequest, 'image' | 'platform'> {
   readonly image: ImageConfiguration;
   readonly id: string;
@@ -83,11 +96,7 @@ interface Work extends Omit<VerifyRequest, 'image' | 'platform'> {
 
 async function verify(engine: Engine, work: Work): Promise<VerifyReport> {
   const { image, id, platform, spec, signal, say, timeoutMs } = work;
-  const label = `${LABEL}=${Math.ceil((Date.now() + timeoutMs) / 1000)}`;
-  const place = (): { readonly name: string; readonly label: string } => ({
-    name: `hearth-verify-${randomBytes(6).toString('hex')}`,
-    label,
-  });
+  const place = (): VerificationPlace => placeOfVerification(timeoutMs);
   say(`verifying ${id.replace('sha256:', '').slice(0, 12)} for ${platform.name}`);
   const findings = await readFiles(engine, { ...work, ...place() });
   const report = { platform: platform.name, ...findings };
@@ -101,7 +110,6 @@ async function verify(engine: Engine, work: Work): Promise<VerifyReport> {
     platform: nameOfImage(image),
     words: spec.run,
     signal,
-    timeoutMs,
   });
   return ran.ok ? { ...report, facts: [...report.facts, ran.value] } : { ...report, problems: [ran.problem] };
 }
