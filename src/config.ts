@@ -7,6 +7,7 @@ import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { EgressConfig } from './config/egress.ts';
 import { readFileSettings, type FileSettings } from './config/file.ts';
+import { deepFreeze } from './config/freeze.ts';
 import {
   jobVariable,
   otherVariables,
@@ -19,6 +20,7 @@ import {
   type SettingKey,
 } from './config/settings.ts';
 import type { ListenAddress } from './config/values.ts';
+import type { Pool } from './core/pool/pool.ts';
 import { nearestWord, type Problem } from './core/problem.ts';
 import { failed, success, type Result } from './core/result.ts';
 import { Secret } from './core/secrets/secret.ts';
@@ -51,6 +53,8 @@ export interface Config {
   /** Opens the secrets of jobs. Made when the first one is set; never inside the data folder. */
   readonly keyFile: string;
   readonly egress: EgressConfig;
+  /** Runner pools of the settings file. */
+  readonly pools: readonly Pool[];
   readonly logLevel: (typeof logLevels)[number];
   readonly secrets: ConfigSecrets;
 }
@@ -260,6 +264,7 @@ function assemble(given: Given, environment: Environment, machine: Machine): Con
     staleAfterMs: given['stale-after'] ?? DAY_MS,
     keyFile: keyFileOf(given, environment, machine, absolute),
     egress: { mode: given.egress ?? 'auto', allow: given['egress-allow'] ?? [] },
+    pools: given.pools ?? [],
     logLevel: given['log-level'] ?? 'info',
     secrets: {
       webhook: given['webhook-secret'] ?? [],
@@ -288,11 +293,4 @@ function credentialOf(given: Given, absolute: (path: string) => string): GithubC
   const keyFile = given['github-app-private-key-file'];
   if (appId !== undefined && keyFile !== undefined) return { kind: 'app', appId, privateKeyFile: absolute(keyFile) };
   return given['github-token'] === undefined ? null : { kind: 'token' };
-}
-
-function deepFreeze<T extends object>(value: T): T {
-  for (const part of Object.values(value)) {
-    if (typeof part === 'object' && part !== null) deepFreeze(part);
-  }
-  return Object.freeze(value);
 }

@@ -8,6 +8,8 @@ import { Secret } from './core/secrets/secret.ts';
 import { openGit } from './git/open-git.ts';
 import { createGithubApi, type GithubCredential } from './github/api.ts';
 import { createGithubForge } from './github/client.ts';
+import { createRunnerForge } from './github/runners.ts';
+import { createWorkflowWork } from './github/workflow-work.ts';
 import type { HttpServer } from './http/server.ts';
 import { lockInstance } from './instance-lock.ts';
 import type { Log } from './log.ts';
@@ -90,6 +92,11 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
         ownSecrets: knownSecrets(config),
         secrets: await openStoredSecrets(store, () => readVault(config.keyFile)),
         egress: config.egress,
+        pools: {
+          forge: createRunnerForge(github),
+          work: createWorkflowWork(github),
+          ...{ pools: config.pools, repos: config.repos, forgeUrl: forgeUrlOf(config.github.apiUrl) },
+        },
         targetUrl: (status) => links.statusTarget(status),
         plans: { isAllowed: (repo) => isAllowed(repo, config.repos), people: forge },
       }),
@@ -134,6 +141,11 @@ async function lockOrThrow(side: string, dataDirectory: string): Promise<AsyncDi
   throw new AlreadyRunning(
     `Another Hearth ${side} process works on ${dataDirectory}. Stop it first, or set HEARTH_DATA to another folder.`,
   );
+}
+
+/** `https://api.github.com` → `https://github.com`; a server of one's own has its API below `/api/v3`. */
+function forgeUrlOf(apiUrl: string): string {
+  return apiUrl.replace(/\/api\/v3$/, '').replace('//api.', '//');
 }
 
 async function readCredential({ github, secrets }: Config): Promise<GithubCredential | null> {

@@ -1,4 +1,5 @@
 /** The part of the daemon that does the work: planner, scheduler, reporter and worker over one store. Opens no port. */
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,7 @@ import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
 import type { Log } from './log.ts';
 import { startLoop } from './loop.ts';
 import { createPlanner } from './planner.ts';
+import { startPoolSide, type PoolSettings } from './pool-side.ts';
 import { prewarmOnce } from './prewarmer.ts';
 import { createReporter } from './reporter.ts';
 import { scheduleOnce } from './scheduler.ts';
@@ -54,6 +56,8 @@ export interface WorkerSideParts {
   readonly secrets: JobSecrets;
   readonly egress: EgressWish;
   readonly targetUrl: (status: OutgoingStatus) => string | null;
+  /** For runner pools; null = none is kept here. */
+  readonly pools: PoolSettings | null;
   /** Makes runs of intakes and of times that come; null where the caller makes them itself. */
   readonly plans: { readonly isAllowed: (repo: RepoRef) => boolean; readonly people: People } | null;
 }
@@ -117,6 +121,7 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
   });
   const wake = (): void => {
     for (const loop of loops) loop.wake();
+    poolSide?.wake();
   };
   const worker = createWorker({
     store,
@@ -206,9 +211,18 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
   const pruning = loop('kept', () => open.kept.prune(), PRUNE_EVERY_MS);
   const renewing = loop('lease', renew, LEASE_MS / 6);
 
+  const poolSide =
+    parts.pools === null
+      ? undefined
+      : await startPoolSide({
+          ...{ ...parts.pools, store, clock, log, random: parts.random, worker: id, installation: shortOf(id) },
+          ...{ containers: open.runners, capacity: () => measureCapacity(parts.dataDirectory) },
+        });
+
   return {
     wake,
     async [Symbol.asyncDispose]() {
+      await poolSide?.[Symbol.asyncDispose]();
       await Promise.all([...loops, expiring, pruning, renewing].map((each) => each[Symbol.asyncDispose]()));
       await worker[Symbol.asyncDispose]();
       await open[Symbol.asyncDispose]();
@@ -254,6 +268,11 @@ async function workerId(dataDirectory: string, random: Random): Promise<string> 
   const id = `${hostname()}-${random.hex(4)}`;
   await writeFile(path, `${id}\n`, { mode: 0o600, flag: 'wx' });
   return id;
+}
+
+/** What GitHub shows of it as a label. */
+function shortOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 8);
 }
 
 function ignoreAbort(error: unknown): void {

@@ -49,6 +49,7 @@ test('needs only a secret and an allow-list; everything else has a default', () 
     staleAfterMs: 86_400_000,
     keyFile: '/home/ci/.config/hearth/key',
     egress: { mode: 'auto', allow: [] },
+    pools: [],
     logLevel: 'info',
   });
   expect(secrets.webhook.map((secret) => secret.reveal())).toEqual(['hush']);

@@ -10,6 +10,8 @@ import { exits } from '../src/cli/exit.ts';
 import { parseConfig, type Environment } from '../src/config.ts';
 import { otherVariables, settingKeys, settings, type SettingKey } from '../src/config/settings.ts';
 import { parsePipeline } from '../src/core/pipeline/pipeline-file.ts';
+import { poolKeys } from '../src/core/pool/pool-schema.ts';
+import { endRules, orphanRules } from '../src/core/pool/rules.ts';
 import { problemCodes } from '../src/core/problem.ts';
 import { cloneUrls } from '../src/git/clone-url.ts';
 import { createApp, type AppParts } from '../src/http/app.ts';
@@ -109,6 +111,7 @@ const readers: Readonly<Record<SettingKey, readonly string[]>> = {
   'key-file': ['config.keyFile'],
   egress: ['config.egress'],
   'egress-allow': ['config.egress'],
+  pools: ['config.pools'],
   'log-level': ['config.value.logLevel'],
 };
 
@@ -221,6 +224,18 @@ describe('HTTP', () => {
   });
 });
 
+describe('the page about pools', () => {
+  it('has every key of a pool, and no other', () => {
+    const rows = tablesOf('docs/pools.md', 'key')[0]?.rows.map(([name = '']) => ticked(name)[0]);
+    expect(rows?.toSorted()).toEqual([...poolKeys].toSorted());
+  });
+
+  it('names every rule by which a runner ends, in the words of the code', () => {
+    const rows = tablesOf('docs/pools.md', 'rule')[0]?.rows.map(([name = '', text = '']) => [ticked(name)[0], text]);
+    expect(rows).toEqual(Object.entries({ ...endRules, ...orphanRules }));
+  });
+});
+
 describe('the architecture page', () => {
   const text = readDocument('docs/architecture.md');
 
@@ -229,6 +244,7 @@ describe('the architecture page', () => {
     expect(rows).toEqual([
       ...membersOf('src/core/store-port.ts', 'Store'),
       ...membersOf('src/core/workflow.ts', 'WorkflowStore'),
+      ...membersOf('src/core/pool/pool-store.ts', 'PoolStore'),
     ]);
   });
 

@@ -200,6 +200,7 @@ function startWorker(
     ownSecrets: [],
     targetUrl: () => null,
     plans: null,
+    pools: null,
   });
 }
 

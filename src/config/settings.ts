@@ -1,5 +1,6 @@
 /** Every setting: its name in the file, its variable, how it is written, and what it is when absent. */
 import type { z } from 'zod';
+import { pools } from './pools.ts';
 import * as values from './values.ts';
 
 /** `from` is the folder of the process, `home` that of its user: what defaults and relative paths are made from. */
@@ -54,6 +55,7 @@ export const settings = {
   'key-file': setting('HEARTH_KEY_FILE', values.text),
   egress: setting('HEARTH_EGRESS', values.oneOf(egressModes)),
   'egress-allow': setting('HEARTH_EGRESS_ALLOW', values.egressTargets),
+  pools: setting('HEARTH_POOLS', pools),
   'log-level': setting('LOG_LEVEL', values.oneOf(logLevels)),
 };
 

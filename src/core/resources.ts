@@ -18,6 +18,8 @@ export interface Capacity {
   readonly memoryBytes: number;
   /** What is free now. */
   readonly diskBytes: number;
+  /** Before anything was kept back for the machine itself; absent = not measured. */
+  readonly total?: Amounts;
 }
 
 /** The amounts that are shared out; `pids` is a limit alone. */

@@ -8,6 +8,7 @@ import type { ImageRecord } from './image/image-spec.ts';
 import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
+import type { PoolStore } from './pool/pool-store.ts';
 import type { Reusable, Reuse } from './reusable.ts';
 import type { PastRun } from './schedule/prewarm.ts';
 import type { RerunRequest, RerunVerdict } from './rerun.ts';
@@ -23,7 +24,7 @@ import type { WorkflowNews, WorkflowStore } from './workflow.ts';
  * All state. Every method is one use-case in one transaction: it happened wholly or not at all, and when its promise
  * resolves it is on disk. Methods may be called concurrently; their order is the order of their commits.
  */
-export interface Store extends WorkflowStore {
+export interface Store extends WorkflowStore, PoolStore {
   /**
    * Records a delivery and, when it was accepted, the one thing it asks for and what it tells. Called once per request, before the answer.
    * A delivery id that is known changes nothing and answers 'duplicate'. A redelivery of one that was rejected is judged anew.

@@ -21,6 +21,7 @@ export async function measureCapacity(dataDirectory: string): Promise<Capacity> 
     cpus: availableParallelism(),
     memoryBytes: Math.floor(totalmem() - Math.min(0.1 * totalmem(), MOST_MEMORY_KEPT)),
     diskBytes: Math.max(0, Math.floor(disk.bavail * disk.bsize - kept)),
+    total: { cpus: availableParallelism(), memoryBytes: totalmem(), diskBytes: disk.bavail * disk.bsize },
   };
 }
 

@@ -27,6 +27,8 @@ export interface Engine {
   long(args: readonly string[], onOutput: (text: string) => void, signal?: AbortSignal): Promise<CommandResult>;
   /** Any other call of the command line: what it prints. Rejects with the engine's own words. */
   command(args: readonly string[]): Promise<string>;
+  /** Unpacks a tar archive into a container, whether it runs or not; rejects with the engine's own words. */
+  copyIn(id: string, folder: string, archive: Uint8Array): Promise<void>;
   /** Starts any other call whose output is taken as it comes; aborting ends it, also when nobody reads. */
   start(args: readonly string[], signal: AbortSignal): EngineCall;
   /** Kills and removes containers; those that are gone already are no error. */
@@ -162,11 +164,24 @@ export function dockerEngine(options: EngineOptions = {}): Engine {
       return result.all;
     },
     platform() {
-      native ??= docker(['version', '--format', '{{.Server.Os}}/{{.Server.Arch}}']).then(({ stdout }) => stdout.trim());
+      native ??= docker(['version', '--format', '{{.Server.Os}}/{{.Server.Arch}}']).then(
+        ({ stdout }) => stdout.trim(),
+        (cause: unknown) => {
+          // An engine that was away is asked again.
+          native = undefined;
+          throw cause;
+        },
+      );
       return native;
     },
     long: (args, onOutput, signal) => runLong({ command: 'docker', args, env, timeoutMs: makeMs, onOutput, signal }),
     command: async (args) => (await docker(args)).stdout,
+    async copyIn(id, folder, archive) {
+      const result = await execa('docker', ['cp', '-', `${id}:${folder}`], {
+        ...{ reject: false, input: archive, timeout: answerMs, env },
+      });
+      if (result.failed) throw trouble(result);
+    },
     start(args, signal) {
       const child = execa('docker', args, {
         ...{ buffer: false, encoding: 'buffer', reject: false, stdin: 'ignore' },

@@ -8,6 +8,7 @@ import { openEgress, type Egress, type EgressWish } from './egress.ts';
 import { dockerEngine, type Engine } from './engine.ts';
 import { isInstallFailure } from './dependency-layers.ts';
 import { dockerExecutor } from './executor.ts';
+import type { RunnerContainers } from '../core/pool/pool-ports.ts';
 import type { KeptLimits } from '../core/kept.ts';
 import { openBaseImages } from './base-images.ts';
 import { openImageJobs } from './image-job.ts';
@@ -19,6 +20,7 @@ import { nativePrograms } from './native.ts';
 import type { Masker } from './raw-log.ts';
 import { openPreparations, type OpenPreparations } from './prewarm.ts';
 import { openRegistry } from './registry.ts';
+import { openRunners } from './runners.ts';
 import { openServices } from './services.ts';
 import { shellsOf } from './shell.ts';
 import { openSidecars } from './sidecars.ts';
@@ -65,6 +67,8 @@ export interface OpenExecutor extends AsyncDisposable {
   readonly kept: Kept;
   readonly egress: Egress;
   readonly workspaces: Workspaces;
+  /** Containers of GitHub Actions runners. */
+  readonly runners: RunnerContainers;
 }
 
 /** In strategy `copy` jobs run as this user, since their control files can only be hidden by their modes there. */
@@ -162,6 +166,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
     pool,
     egress,
     workspaces,
+    runners: openRunners({
+      ...{ engine, clock: options.clock, egress, supervisor: native.supervisor },
+      label: labelOf('runners', options.dataDirectory),
+      socketPath: options.dockerHost?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock',
+    }),
     async [Symbol.asyncDispose]() {
       await preparations[Symbol.asyncDispose]();
       await pool.close();
@@ -174,7 +183,12 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<OpenEx
 export async function removeSlotsOf(dataDirectory: string, dockerHost?: string): Promise<void> {
   const engine = dockerEngine({ host: dockerHost });
   const services = labelOf('services', dataDirectory);
-  for (const label of [labelOf('data', dataDirectory), labelOf('shells', dataDirectory), services])
+  for (const label of [
+    labelOf('data', dataDirectory),
+    labelOf('shells', dataDirectory),
+    labelOf('runners', dataDirectory),
+    services,
+  ])
     await engine.remove(await engine.list(label));
   const networks = await engine.command(['network', 'ls', '--quiet', '--filter', `label=${services}`]);
   for (const network of networks.split('\n').filter((id) => id !== ''))
@@ -182,7 +196,7 @@ export async function removeSlotsOf(dataDirectory: string, dockerHost?: string):
 }
 
 /** Tells the containers of one Hearth from those of any other on the machine, and its services from its slots. */
-export function labelOf(kind: 'data' | 'services' | 'shells', dataDirectory: string): string {
+export function labelOf(kind: 'data' | 'services' | 'shells' | 'runners', dataDirectory: string): string {
   return `hearth.${kind}=${digest(dataDirectory)}`;
 }
 

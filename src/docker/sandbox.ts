@@ -17,16 +17,23 @@ const MAX_PROCESSES = 4096;
 export interface SandboxLimits {
   /** null = none. Swap is part of it. */
   readonly memoryBytes: number | null;
+  /** Through programs such as `sudo`, as far as the capabilities go. */
+  readonly mayGainPrivileges?: boolean;
   /** Beside those that every container has. */
   readonly capabilities?: readonly string[];
 }
 
 /** Arguments for `docker run`. Seccomp and AppArmor stay the engine's own profiles. */
-export function sandboxArgs({ memoryBytes, capabilities = [] }: SandboxLimits): readonly string[] {
+export function sandboxArgs({
+  memoryBytes,
+  mayGainPrivileges = false,
+  capabilities = [],
+}: SandboxLimits): readonly string[] {
   return [
     ...['--cap-drop', 'ALL'],
     ...[...CAPABILITIES, ...capabilities].flatMap((capability) => ['--cap-add', capability]),
-    ...['--security-opt', 'no-new-privileges', '--pids-limit', String(MAX_PROCESSES)],
+    ...(mayGainPrivileges ? [] : ['--security-opt', 'no-new-privileges']),
+    ...['--pids-limit', String(MAX_PROCESSES)],
     ...(memoryBytes === null ? [] : ['--memory', String(memoryBytes), '--memory-swap', String(memoryBytes)]),
     // Bounded at the source: nobody else cleans up what a container says to the engine.
     ...['--log-driver', 'local', '--log-opt', 'max-size=1m', '--log-opt', 'max-file=1', '--log-opt', 'compress=false'],

@@ -34,7 +34,10 @@ export type Subject =
 export type Permissions = Readonly<Record<string, 'read' | 'write'>>;
 
 export interface GithubApi {
+  /** It lets one write out per second. */
   readonly octokit: Octokit;
+  /** It lets out what it gets: whoever uses it keeps GitHub's limits. */
+  readonly unpaced: Octokit;
   readonly hasCredential: boolean;
   /**
    * One attempt with a token that is good for the subject, and a second one when the token was stale. Never rejects for
@@ -68,10 +71,11 @@ const ThrottledOctokit = Octokit.plugin(throttling, retry);
 /** Sends nothing before the first call. Holds tokens in memory only. */
 export function createGithubApi(options: GithubOptions): GithubApi {
   const { credential, clock, timeoutMs = TIMEOUT_MS } = options;
-  const octokit = createOctokit(options);
+  const octokit = createOctokit(options, 'paced');
   const tokens = credential === null ? null : createTokens(credential, octokit);
   return {
     octokit,
+    unpaced: createOctokit(options, 'unpaced'),
     hasCredential: tokens !== null,
     async token(subject, permissions) {
       return tokens?.get(subject, permissions);
@@ -105,7 +109,7 @@ export function createGithubApi(options: GithubOptions): GithubApi {
   };
 }
 
-function createOctokit({ apiUrl, onWarning }: GithubOptions): Octokit {
+function createOctokit({ apiUrl, onWarning }: GithubOptions, pace: 'paced' | 'unpaced'): Octokit {
   const warn = (message: string): void => {
     onWarning(message);
   };
@@ -118,7 +122,12 @@ function createOctokit({ apiUrl, onWarning }: GithubOptions): Octokit {
     // Deprecations would otherwise go to the console.
     request: { log },
     // What the limits mean is decided by the planner of the outbox.
-    throttle: { id: crypto.randomUUID(), onRateLimit: () => false, onSecondaryRateLimit: () => false },
+    throttle: {
+      enabled: pace === 'paced',
+      id: crypto.randomUUID(),
+      onRateLimit: () => false,
+      onSecondaryRateLimit: () => false,
+    },
     retry: { retries: 1 },
   });
 }

@@ -8,6 +8,7 @@ import { unreachable } from '../core/result.ts';
 import type { Decision } from '../core/schedule/schedule.ts';
 import { rightsOf } from '../core/trust.ts';
 import { recordDuration } from './durations.ts';
+import { hasRoom } from './held.ts';
 import { endAttempt, endJob, endRun, moveJob } from './moves.ts';
 import { contextOf, jobOf, outcomeOf, runOf } from './rows.ts';
 import { artifactsAtClaim, originsAtClaim, waitedFor } from './publications.ts';
@@ -68,6 +69,7 @@ async function stopJob(db: Db, job: JobRow, outcome: Outcome): Promise<boolean> 
 async function claimJob(db: Db, job: JobRow, claim: Decision & { action: 'claim' }, now: Date): Promise<boolean> {
   const run = await db.selectFrom('runs').select('trust').where('id', '=', job.run_id).executeTakeFirstOrThrow();
   if (!rightsOf(run.trust).runs) throw new Error(`Internal error: job ${job.id} belongs to a run that nobody approved`);
+  if (!(await hasRoom(db, claim.worker, job))) return false;
   const origins = await originsAtClaim(db, job);
   if (origins === undefined) return false;
   return moveJob(db, job, 'running', {

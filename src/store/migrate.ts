@@ -17,6 +17,7 @@ import { labels } from './migrations/0013-labels.ts';
 import { publications } from './migrations/0014-publications.ts';
 import { images } from './migrations/0015-images.ts';
 import { workflows } from './migrations/0016-workflows.ts';
+import { pools } from './migrations/0017-pools.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -36,6 +37,7 @@ export const migrations: readonly Migration[] = [
   publications,
   images,
   workflows,
+  pools,
 ];
 
 /**

@@ -3,12 +3,14 @@ import { sql, type SqlBool } from 'kysely';
 import type { RecordedDuration } from '../core/schedule/critical-path.ts';
 import type { Job } from '../core/job.ts';
 import type { RunFilter, RunPage, RunWithJobs, StoreCounts } from '../core/ports.ts';
+import { asksForNothing } from '../core/resources.ts';
 import type { PastRun } from '../core/schedule/prewarm.ts';
 import type { Snapshot } from '../core/schedule/schedule.ts';
 import { durationsOf } from './durations.ts';
 import { isUnsent } from './outbox.ts';
 import { contextOf, dateOf, jobOf, runOf, workerOf } from './rows.ts';
-import type { Db, RunRow } from './schema.ts';
+import { heldByRunners } from './held.ts';
+import type { Db, RunRow, WorkerRow } from './schema.ts';
 
 /** Spelled as in the partial index, so that the engine uses it. */
 const isLive = sql<SqlBool>`runs.state <> 'finished'`;
@@ -23,8 +25,17 @@ export async function snapshot(db: Db): Promise<Snapshot> {
       context: contextOf(runs[index] ?? { context: '{}' }),
       durations: durations.get(`${found.run.repo.id} ${found.run.pipeline}`) ?? [],
     })),
-    workers: workers.map(workerOf).map(({ details: _details, ...worker }) => worker),
+    workers: await withLent(db, workers),
   };
+}
+
+async function withLent(db: Db, workers: readonly WorkerRow[]): Promise<Snapshot['workers']> {
+  const found: Snapshot['workers'][number][] = [];
+  for (const { details: _details, ...worker } of workers.map(workerOf)) {
+    const lent = await heldByRunners(db, worker.id);
+    found.push(asksForNothing(lent) ? worker : { ...worker, lent });
+  }
+  return found;
 }
 
 async function durationsOfPipelines(db: Db, runs: readonly RunRow[]) {

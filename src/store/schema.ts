@@ -8,6 +8,7 @@ import type { JobState } from '../core/job.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { EventName, RunState, TrustClass } from '../core/run.ts';
 import type { StatusRank, StatusState } from '../core/commit-status.ts';
+import type { PoolRuleTable, PoolTable, RunnerTable } from './pool-tables.ts';
 import type { WorkflowJobTable, WorkflowRunTable } from './workflow-tables.ts';
 
 export interface Schema {
@@ -30,6 +31,9 @@ export interface Schema {
   readonly job_durations: JobDurationTable;
   readonly workflow_runs: WorkflowRunTable;
   readonly workflow_jobs: WorkflowJobTable;
+  readonly pools: PoolTable;
+  readonly runners: RunnerTable;
+  readonly pool_rules: PoolRuleTable;
 }
 
 /** A connection to the store; inside a use-case always the one its transaction runs on. */

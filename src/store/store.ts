@@ -8,7 +8,10 @@ import { applyDecisions, cancel, claimsOf, finishJob, jobStarted } from './jobs.
 import { migrate } from './migrate.ts';
 import { statusFailed, statusSent, unsentStatuses } from './outbox.ts';
 import { applyPlan } from './plans.ts';
+import { openWorkflowJobs, poolHistory } from './pool-history.ts';
+import { forgetPool, notePool, pools, poolSnapshot, savePool, wishPool } from './pools.ts';
 import { publishArtifacts } from './publications.ts';
+import { changeRunner, countRule, planRunners, runners } from './runners.ts';
 import { rerun } from './reruns.ts';
 import { counts, findRun, listRuns, recentRuns, runsOfSha, snapshot } from './reads.ts';
 import { artifactsRemoved, expiredArtifacts, resultsOf } from './results.ts';
@@ -76,6 +79,19 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     saveSecret: (secret, now) => write((db) => saveSecret(db, secret, now)),
     secretsOf: (repo) => read(engine, (db) => secretsOf(db, repo)),
     removeSecret: (repo, name) => write((db) => removeSecret(db, repo, name)),
+
+    savePool: (pool, source, wish, at) => write((db) => savePool(db, { pool, source, wish, at })),
+    wishPool: (name, wish, at) => write((db) => wishPool(db, name, wish, at)),
+    forgetPool: (name) => write((db) => forgetPool(db, name)),
+    pools: () => read(engine, pools),
+    notePool: (name, condition) => write((db) => notePool(db, name, condition)),
+    poolSnapshot: (worker) => read(engine, (db) => poolSnapshot(db, worker)),
+    planRunners: (worker, wanted, room, at) => write((db) => planRunners(db, { worker, runners: wanted, room, at })),
+    changeRunner: (id, from, change, at) => write((db) => changeRunner(db, { id, from, change, at })),
+    countRule: (pool, rule, at) => write((db) => countRule(db, pool, rule, at)),
+    runners: (limit) => read(engine, (db) => runners(db, limit)),
+    poolHistory: (name, limit) => read(engine, (db) => poolHistory(db, name, limit)),
+    openWorkflowJobs: (limit) => read(engine, (db) => openWorkflowJobs(db, limit)),
 
     holdRole: (role, owner, until, now) => write((db) => holdRole(db, { role, owner, until, now })),
 

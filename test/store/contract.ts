@@ -16,6 +16,7 @@ import { reuseContract } from './contract/reuse.ts';
 import { secretContract } from './contract/secrets.ts';
 import { statusContract } from './contract/statuses.ts';
 import { timetableContract } from './contract/timetable.ts';
+import { poolContract } from './contract/pools.ts';
 import { workflowContract } from './contract/workflows.ts';
 import type { OpenEmptyStore } from './fresh-store.ts';
 
@@ -38,5 +39,6 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     timetableContract(open);
     durationContract(open);
     workflowContract(open);
+    poolContract(open);
   });
 }

@@ -15,7 +15,10 @@ export interface FakeApi extends AsyncDisposable {
   readonly asked: readonly Asked[];
 }
 
-export async function startFakeApi(answer: (asked: Asked, response: ServerResponse) => void): Promise<FakeApi> {
+export async function startFakeApi(
+  answer: (asked: Asked, response: ServerResponse) => void,
+  host = '127.0.0.1',
+): Promise<FakeApi> {
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -33,9 +36,9 @@ export async function startFakeApi(answer: (asked: Asked, response: ServerRespon
         answer(one, response);
       });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
     asked,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

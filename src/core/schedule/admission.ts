@@ -1,7 +1,17 @@
 /** Which worker a job goes to, and what is kept free for one that is too big for the moment. Pure but for its own counting. */
 import type { Job, WorkerId } from '../job.ts';
 import { labelsOf, offers, whyNoWorker } from '../runs-on.ts';
-import { NOTHING, amountsOf, asksForNothing, fits, minus, neverFits, plus, type Capacity } from '../resources.ts';
+import {
+  NOTHING,
+  amountsOf,
+  asksForNothing,
+  fits,
+  minus,
+  neverFits,
+  plus,
+  type Amounts,
+  type Capacity,
+} from '../resources.ts';
 
 /** A worker as the store knows it. */
 export interface WorkerState {
@@ -14,6 +24,8 @@ export interface WorkerState {
   readonly labels?: readonly string[];
   /** Absent = not measured: any job is taken to fit. */
   readonly capacity?: Capacity;
+  /** What runners of pools hold of it; absent = nothing. */
+  readonly lent?: Amounts;
 }
 
 export interface Admission {
@@ -45,9 +57,16 @@ export function openAdmission(workers: readonly WorkerState[], running: readonly
     .map((worker): Place => {
       const jobs = byWorker.get(worker.id) ?? [];
       const used = jobs.map(({ spec }) => amountsOf(spec.resources)).reduce(plus, NOTHING);
-      const free = worker.capacity === undefined ? null : minus(worker.capacity, used);
+      const free = worker.capacity === undefined ? null : minus(worker.capacity, plus(used, worker.lent ?? NOTHING));
       const slots = worker.slots - jobs.length;
-      return { worker, labels: labelsOf(worker), isIdle: jobs.length === 0, slots, free, isReserved: false };
+      return {
+        worker,
+        labels: labelsOf(worker),
+        isIdle: jobs.length === 0 && worker.lent === undefined,
+        slots,
+        free,
+        isReserved: false,
+      };
     });
   return {
     slots: places.reduce((sum, { worker }) => sum + worker.slots, 0),
