@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keyTexts } from '../../ci/federation/src/protocol/token.ts';
+import { buildKitCommand } from '../support/buildkit.ts';
 import { adminToken, makeKeys, readToken } from '../support/federation-rig.ts';
 import { root } from '../support/repository.ts';
 
@@ -15,17 +16,6 @@ const BUILD_MS = 900_000;
 
 async function docker(...args: readonly string[]): Promise<string> {
   return (await exec('docker', [...args])).stdout.trim();
-}
-
-/** The first command line with BuildKit: with the buildx plugin, or from before version 23. */
-async function buildKitCommand(): Promise<string> {
-  for (const command of ['docker', '/usr/bin/docker']) {
-    const buildx = await exec(command, ['buildx', 'version']).catch(() => undefined);
-    if (buildx !== undefined) return command;
-    const { stdout } = await exec(command, ['--version']).catch(() => ({ stdout: '' }));
-    if (Number(/version (\d+)\./.exec(stdout)?.[1] ?? Infinity) < 23) return command;
-  }
-  throw new Error('No Docker command line with BuildKit; install docker-buildx.');
 }
 
 beforeAll(async () => {
