@@ -6,6 +6,7 @@ import { dashed, type BuiltImage, type ImageRecord, type ImageSpec } from '../co
 import { indexOf } from '../core/image/oci.ts';
 import { outputsOf } from '../core/image/image-outputs.ts';
 import { readyImage, type ReadyImage } from '../core/image/ready-image.ts';
+import { minutes } from '../core/minutes.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import type { Claim, Clock, ExecutionSignals, Finish, JobLogWriter, Random } from '../core/ports.ts';
 import { failed, success, type Result } from '../core/result.ts';
@@ -17,7 +18,6 @@ import { Ended } from './ended.ts';
 import { hider, type Hide } from './hide.ts';
 import { buildImage, type BuildFailure, type Built, type ImageBuildParts } from './image-build.ts';
 import { makeContext, type BuildContext } from './image-context.ts';
-import { minutes } from './job-outcome.ts';
 import { pushImages, sweepCredentials, type Pushed, type PushParts } from './image-push.ts';
 import type { Layers } from './layers.ts';
 import type { Manifests } from './manifests.ts';

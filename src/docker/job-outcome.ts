@@ -1,4 +1,5 @@
 /** From what the supervisor and the kernel observed to the outcome of a job. Pure. */
+import { minutes } from '../core/minutes.ts';
 import { error, type Outcome } from '../core/outcome.ts';
 import { unreachable } from '../core/result.ts';
 import { failedSteps } from '../core/steps.ts';
@@ -96,9 +97,4 @@ function exitCodeOf(ran: readonly RanStep[]): number | null {
   // The supervisor saw it end, and the job passed all the same: what `timeout` makes of that.
   if (decisive?.end.kind === 'timeout' && decisive.isTolerated && decisive.timeoutMs !== null) return 124;
   return decisive?.end.kind === 'signal' ? 128 + decisive.end.signal : null;
-}
-
-/** For people: `3 s`, `1.5 min`. */
-export function minutes(ms: number): string {
-  return ms >= 60_000 ? `${Number((ms / 60_000).toFixed(1))} min` : `${Number((ms / 1000).toFixed(1))} s`;
 }
