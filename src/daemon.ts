@@ -10,6 +10,7 @@ import { createGithubApi, type GithubCredential } from './github/api.ts';
 import { createGithubForge } from './github/client.ts';
 import { createRunnerForge } from './github/runners.ts';
 import { createWorkflowWork } from './github/workflow-work.ts';
+import { createWorkflowForge } from './github/workflows.ts';
 import type { HttpServer } from './http/server.ts';
 import { lockInstance } from './instance-lock.ts';
 import type { Log } from './log.ts';
@@ -79,6 +80,7 @@ export async function startDaemon({ config, role, log, environment }: DaemonOpti
           environment,
         }),
         forge,
+        workflows: createWorkflowForge(github, { apiUrl: config.github.apiUrl, clock }),
         logs,
         clock,
         random: systemRandom,

@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createMasker } from './core/secrets/mask.ts';
+import type { WorkflowForge } from './core/lane/lane-port.ts';
+import { createMasker, maskText } from './core/secrets/mask.ts';
 import { needlesOf } from './core/secrets/needles.ts';
 import type {
   Clock,
@@ -25,6 +26,8 @@ import { measureCapacity, platform } from './docker/capacity.ts';
 import type { EgressWish } from './docker/egress.ts';
 import type { KeptLimits } from './core/kept.ts';
 import { openExecutor, type OpenExecutor } from './docker/open-executor.ts';
+import { byLane } from './lane/by-lane.ts';
+import { githubLane } from './lane/executor.ts';
 import type { Log } from './log.ts';
 import { startLoop } from './loop.ts';
 import { createPlanner } from './planner.ts';
@@ -39,6 +42,8 @@ export interface WorkerSideParts {
   readonly store: Store;
   readonly git: Git;
   readonly forge: Forge;
+  /** For jobs with `lane: github`; null = they are left out. */
+  readonly workflows: WorkflowForge | null;
   readonly logs: JobLogs;
   readonly clock: Clock;
   readonly random: Random;
@@ -102,6 +107,9 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
     },
   });
   if (open.egress.isDegraded) log.warn({ reason: open.egress.reason }, 'the network of jobs is not restricted');
+  const mask = (text: string): string => maskText(createMasker(ownNeedles), text);
+  const { workflows } = parts;
+  const github = workflows && githubLane({ store, forge: workflows, logs: parts.logs, clock, mask, onError });
   const id = await workerId(parts.dataDirectory, parts.random);
   const docker = watchDocker(open, clock);
   await docker.look();
@@ -122,10 +130,11 @@ export async function startWorkerSide(parts: WorkerSideParts): Promise<WorkerSid
   const wake = (): void => {
     for (const loop of loops) loop.wake();
     poolSide?.wake();
+    github?.wake();
   };
   const worker = createWorker({
     store,
-    executor: open.executor,
+    executor: byLane({ here: open.executor, github }),
     clock,
     leaseMs: LEASE_MS,
     info,

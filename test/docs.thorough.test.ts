@@ -245,6 +245,7 @@ describe('the architecture page', () => {
       ...membersOf('src/core/store-port.ts', 'Store'),
       ...membersOf('src/core/workflow.ts', 'WorkflowStore'),
       ...membersOf('src/core/pool/pool-store.ts', 'PoolStore'),
+      ...membersOf('src/core/lane/dispatch.ts', 'DispatchStore'),
     ]);
   });
 

@@ -2,6 +2,7 @@
 import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import { formatProblem } from '../core/problem.ts';
 import { exits, type ExitCode } from './exit.ts';
+import { laneText } from './text.ts';
 import { findPipelines, NOTHING_FOUND } from './working-tree.ts';
 
 export interface ListArgs {
@@ -29,9 +30,10 @@ function entryOf({ name, file, on, jobs }: Pipeline) {
     name,
     file,
     on,
-    jobs: jobs.map(({ name: job, title, needs = null, phase = null, artifactNeeds }) => ({
+    jobs: jobs.map(({ name: job, title, needs = null, phase = null, artifactNeeds, lane }) => ({
       ...{ name: job, title, needs, phase },
       ...(artifactNeeds === undefined ? {} : { artifact_needs: artifactNeeds }),
+      ...(lane === undefined ? {} : { lane: lane.kind, workflow: lane.workflow }),
     })),
   };
 }
@@ -40,6 +42,6 @@ function linesOf({ name, file, on, jobs }: Pipeline): readonly string[] {
   const events = Object.keys(on).join(', ') || 'started by hand only';
   return [
     `${name} (${file}; ${events})`,
-    ...jobs.map((job) => `  ${job.name}${job.title === job.name ? '' : `  ${job.title}`}`),
+    ...jobs.map((job) => `  ${job.name}${job.title === job.name ? '' : `  ${job.title}`}${laneText(job.lane)}`),
   ];
 }

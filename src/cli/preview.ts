@@ -1,12 +1,14 @@
 /** `hearth preview`: what an event would run, level by level. Jobs of one level may run at the same time. */
 import { expandPipeline, runHeading } from '../core/plan/expand.ts';
 import { levelsOf } from '../core/plan/graph.ts';
+import type { LaneSpec } from '../core/lane/lane-spec.ts';
 import { awaitedArtifacts } from '../core/needs.ts';
 import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
 import { failed, success, type Result } from '../core/result.ts';
 import { judgeTrigger } from '../core/plan/trigger.ts';
 import { exits, type ExitCode } from './exit.ts';
+import { laneText } from './text.ts';
 import { findPipelines, NOTHING_FOUND } from './working-tree.ts';
 
 export interface PreviewArgs {
@@ -31,6 +33,9 @@ interface PreviewedJob {
   readonly waits_for: readonly string[];
   /** Of those, what it waits for instead of their end, by their names; absent = nothing. */
   readonly artifacts?: Readonly<Record<string, readonly string[]>>;
+  /** Of a job that runs elsewhere. */
+  readonly lane?: LaneSpec['kind'];
+  readonly workflow?: string;
 }
 
 /** Exit 0; 1 when a file is broken; 3 when there is none. */
@@ -72,12 +77,13 @@ function previewOf(
     level.map((name): PreviewedJob => {
       const waits_for = waitsFor.get(name) ?? [];
       const spec = specs.get(name);
-      if (spec?.artifactNeeds === undefined) return { name, waits_for };
+      const lane = spec?.lane === undefined ? {} : { lane: spec.lane.kind, workflow: spec.lane.workflow };
+      if (spec?.artifactNeeds === undefined) return { name, waits_for, ...lane };
       const artifacts = waits_for.flatMap((need): [string, readonly string[]][] => {
         const names = awaitedArtifacts({ spec }, specs.get(need)?.key ?? '');
         return names === undefined ? [] : [[need, names]];
       });
-      return { name, waits_for, artifacts: Object.fromEntries(artifacts) };
+      return { name, waits_for, artifacts: Object.fromEntries(artifacts), ...lane };
     }),
   );
   return success({ ...common, wanted: true, why: null, levels });
@@ -87,8 +93,8 @@ function linesOf({ pipeline, file, wanted, why, levels }: Preview): readonly str
   if (!wanted) return [`${pipeline} (${file}): does not run: ${why}`];
   const lines = levels.flatMap((level, index) =>
     level.map(
-      ({ name, waits_for, artifacts = {} }) =>
-        `  ${index + 1}  ${name}${waits_for.length > 0 ? `  after ${waits_for.map((need) => labelOf(need, artifacts[need])).join(', ')}` : ''}`,
+      ({ name, waits_for, artifacts = {}, workflow }) =>
+        `  ${index + 1}  ${name}${waits_for.length > 0 ? `  after ${waits_for.map((need) => labelOf(need, artifacts[need])).join(', ')}` : ''}${workflow === undefined ? '' : laneText({ workflow })}`,
     ),
   );
   return [`${pipeline} (${file})`, ...lines];

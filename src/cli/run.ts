@@ -188,6 +188,7 @@ function startWorker(
   return startWorkerSide({
     ...parts,
     forge,
+    workflows: null,
     clock: systemClock,
     random: systemRandom,
     log: createLog('error', 2),

@@ -1,4 +1,5 @@
 /** How verbs lay out text for a terminal. */
+import type { LaneSpec } from '../core/lane/lane-spec.ts';
 import type { JobJson, RunJson } from '../http/api-shapes.ts';
 
 /** Left-aligned columns, two spaces apart, one row per line. */
@@ -32,4 +33,9 @@ export function outcomeWord(
   if (awaited === 'approval') return 'waits for approval';
   if (outcome === null) return state;
   return outcome.reason === 'exit' ? outcome.result : `${outcome.result} (${outcome.reason.replace('_', ' ')})`;
+}
+
+/** For a job that runs as a workflow of GitHub; empty for one that runs here. */
+export function laneText(lane: Pick<LaneSpec, 'workflow'> | undefined): string {
+  return lane === undefined ? '' : `  on GitHub: ${lane.workflow}`;
 }

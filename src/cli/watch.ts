@@ -2,11 +2,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageRecord } from '../core/image/image-spec.ts';
+import type { LaneRecord } from '../core/lane/lane-spec.ts';
 import type { Job } from '../core/job.ts';
 import type { TestReport } from '../core/junit.ts';
 import type { JobLogs, RunResults, RunWithJobs, Store } from '../core/ports.ts';
 import { megabytesText } from '../core/size.ts';
-import { evidenceJson, imageJson, testsJson, timingsJson } from '../http/api-shapes.ts';
+import { evidenceJson, imageJson, testsJson, timingsJson, workflowJson } from '../http/api-shapes.ts';
 import type { VerbContext } from './exit.ts';
 import { duration } from './text.ts';
 
@@ -164,7 +165,7 @@ function verdict({ run, jobs }: RunWithJobs, logs: string | null): string {
 /** As the API shows runs, with what a person at the machine may want besides. */
 function summary(
   { run, jobs }: RunWithJobs,
-  { tests, flaky, images }: RunResults,
+  { tests, flaky, images, workflows }: RunResults,
   pathOf: (run: number, job: Job) => string | null,
 ): unknown {
   return {
@@ -179,6 +180,7 @@ function summary(
       evidence: job.evidence === null ? null : evidenceJson(job.evidence),
       tests: optionalTests(tests.get(job.name), flaky),
       image: optionalImage(images.get(job.name)),
+      workflow: optionalWorkflow(workflows.get(job.name)),
       outputs: job.outputs,
       timings: timingsJson(job),
       log: job.attempt === 0 ? null : pathOf(run.id, job),
@@ -192,6 +194,10 @@ function optionalTests(report: TestReport | undefined, flaky: RunResults['flaky'
 
 function optionalImage(image: ImageRecord | undefined): unknown {
   return image === undefined ? null : imageJson(image);
+}
+
+function optionalWorkflow(record: LaneRecord | undefined): unknown {
+  return record === undefined ? null : workflowJson(record);
 }
 
 function note({ outcome, spec }: Job): string {

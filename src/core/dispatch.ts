@@ -4,6 +4,9 @@ import { nearestWord } from './problem.ts';
 import { failed, success, type Result } from './result.ts';
 import { shown } from './shown.ts';
 
+/** As on GitHub. */
+export const MAX_INPUTS = 25;
+
 export const inputTypes = ['string', 'boolean', 'number', 'choice'] as const;
 export type InputType = (typeof inputTypes)[number];
 

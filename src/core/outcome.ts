@@ -10,7 +10,7 @@ export type Outcome =
   | { readonly result: 'skipped'; readonly reason: SkipReason; readonly message: string };
 
 export type FailureReason = 'exit' | 'timeout' | 'oom';
-export type ErrorReason = 'disk' | 'image' | 'checkout' | 'config' | 'lost_slot' | 'lost_worker';
+export type ErrorReason = 'disk' | 'image' | 'checkout' | 'config' | 'forge' | 'lost_slot' | 'lost_worker';
 export type CancelReason = 'superseded' | 'cancelled_by';
 export type SkipReason = 'condition' | 'need_failed' | 'no_pipeline';
 
@@ -18,7 +18,7 @@ export type SkipReason = 'condition' | 'need_failed' | 'no_pipeline';
  * What was observed when a job's commands ended. Nothing is green without it: the store refuses a success that has none.
  */
 export interface Evidence {
-  /** From the exit code file that the slot's supervisor wrote. */
+  /** From the exit code file that the slot's supervisor wrote; of an image or a workflow of GitHub 0 for good and 1 for not. */
   readonly exitCode: number;
   /** SHA-256 (hex) of the masked job log as it stands on disk. */
   readonly logSha256: string;
@@ -26,6 +26,22 @@ export interface Evidence {
   readonly logBytes: number;
   /** Output that was dropped past the cap; the log says so at its end. */
   readonly droppedBytes: number;
+  /** Of a job with `lane: github`: what was seen of its run there. */
+  readonly workflow?: WorkflowEvidence;
+}
+
+export interface WorkflowEvidence {
+  readonly runId: number;
+  /** GitHub's number of the run's attempt. */
+  readonly attempt: number;
+  readonly url: string;
+  /** GitHub's own word. */
+  readonly conclusion: string;
+}
+
+/** Whether what was observed is enough to call a job good. */
+export function isProven(evidence: Evidence | null, isOfForge: boolean): boolean {
+  return evidence !== null && (!isOfForge || evidence.workflow?.conclusion === 'success');
 }
 
 export function succeeded(outcome: Outcome | null): boolean {

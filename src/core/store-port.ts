@@ -5,12 +5,14 @@ import type { TestReport } from './junit.ts';
 import type { CommitStatus } from './commit-status.ts';
 import type { Value } from './expression/expression.ts';
 import type { ImageRecord } from './image/image-spec.ts';
+import type { DispatchStore } from './lane/dispatch.ts';
 import type { Delivery, Intake, IntakeRequest, IntakeState, KnownRepo } from './intake.ts';
 import type { Job, JobId, RunId, WorkerId } from './job.ts';
 import type { Evidence, Outcome } from './outcome.ts';
 import type { PoolStore } from './pool/pool-store.ts';
 import type { Reusable, Reuse } from './reusable.ts';
 import type { PastRun } from './schedule/prewarm.ts';
+import type { RunResults } from './run-results.ts';
 import type { RerunRequest, RerunVerdict } from './rerun.ts';
 import type { Capacity } from './resources.ts';
 import type { Approval, ConfigSource, RepoRef, Run, RunContext, TrustClass, EventName } from './run.ts';
@@ -24,7 +26,7 @@ import type { WorkflowNews, WorkflowStore } from './workflow.ts';
  * All state. Every method is one use-case in one transaction: it happened wholly or not at all, and when its promise
  * resolves it is on disk. Methods may be called concurrently; their order is the order of their commits.
  */
-export interface Store extends WorkflowStore, PoolStore {
+export interface Store extends WorkflowStore, PoolStore, DispatchStore {
   /**
    * Records a delivery and, when it was accepted, the one thing it asks for and what it tells. Called once per request, before the answer.
    * A delivery id that is known changes nothing and answers 'duplicate'. A redelivery of one that was rejected is judged anew.
@@ -160,6 +162,8 @@ export interface Store extends WorkflowStore, PoolStore {
   close(): Promise<void>;
 }
 
+export type { RunResults } from './run-results.ts';
+
 export interface IntakePlan {
   /** Runs to make, each with its jobs; empty when nothing in the commit wants the event. */
   readonly runs: readonly PlannedRun[];
@@ -234,6 +238,8 @@ export interface OutgoingStatus extends CommitStatus {
   readonly runId: RunId;
   /** null for the run's own context. */
   readonly job: string | null;
+  /** Where the workflow of GitHub that stands for the job shows its run; null = it has none. */
+  readonly workflowUrl: string | null;
   readonly failures: number;
   readonly desiredAt: Date;
 }
@@ -241,17 +247,6 @@ export interface OutgoingStatus extends CommitStatus {
 export interface RunWithJobs {
   readonly run: Run;
   readonly jobs: readonly Job[];
-}
-
-/** What the jobs of a run left: of the newest attempt of each. */
-export interface RunResults {
-  readonly artifacts: readonly ArtifactOf[];
-  /** By name of the job. */
-  readonly tests: ReadonlyMap<string, TestReport>;
-  /** By name of the job that built them. */
-  readonly images: ReadonlyMap<string, ImageRecord>;
-  /** Tests that both failed and passed at this commit, in whatever run or attempt. */
-  readonly flaky: ReadonlySet<string>;
 }
 
 export interface RunFilter {

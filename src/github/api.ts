@@ -202,9 +202,13 @@ function explain(error: unknown, now: Date, subject: Subject, cures: Cures): For
     };
   }
   if (error.response === undefined) return { kind: 'retry', message: `GitHub could not be reached: ${error.message}` };
-  const isInstallation = new URL(error.request.url).pathname.endsWith('/installation');
+  const { pathname } = new URL(error.request.url);
+  const isInstallation = pathname.endsWith('/installation');
   if (error.status === 404 && isInstallation) {
     return { kind: 'refused', message: `The GitHub App is not installed on ${nameOf(subject)}; install it there.` };
   }
+  // What an App was not granted, no token of it can have.
+  if (error.status === 422 && pathname.endsWith('/access_tokens'))
+    return { kind: 'refused', message: `GitHub answered 422: ${error.message}. ${cures.forbidden}` };
   return troubleOf({ status: error.status, headers: error.response.headers, message: error.message }, now, cures);
 }

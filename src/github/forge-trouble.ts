@@ -20,6 +20,8 @@ export interface Cures {
   readonly forbidden: string;
   /** 422: it was understood and is wrong. */
   readonly unprocessable: string;
+  /** 404; absent = it is about the repository. */
+  readonly absent?: string;
 }
 
 /** For a response with a status of 400 and more. */
@@ -36,7 +38,9 @@ export function troubleOf({ status, headers, message }: ForgeResponse, now: Date
     return refused(`${said}. ${cures.forbidden}`);
   }
   if (status === 404)
-    return refused(`${said}. The repository is gone or the credential cannot see it; grant it access.`);
+    return refused(
+      `${said}. ${cures.absent ?? 'The repository is gone or the credential cannot see it; grant it access.'}`,
+    );
   if (status === 422) return refused(`${said}. ${cures.unprocessable}`);
   if (status < 500 && status !== 408 && status !== 409) return refused(said);
   return retryAt === undefined ? { kind: 'retry', message: said } : { kind: 'retry', message: said, retryAt };

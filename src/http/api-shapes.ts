@@ -2,6 +2,7 @@
 import type { IntakeState } from '../core/intake.ts';
 import type { ImageRecord } from '../core/image/image-spec.ts';
 import type { Job } from '../core/job.ts';
+import type { LaneRecord } from '../core/lane/lane-spec.ts';
 import type { TestReport } from '../core/junit.ts';
 import type { RunResults, RunWithJobs } from '../core/ports.ts';
 import type { Evidence, Outcome } from '../core/outcome.ts';
@@ -40,6 +41,19 @@ export interface RunDetailsJson extends RunJson {
   readonly tests: Readonly<Record<string, TestsJson>>;
   /** By job, of those that built one. */
   readonly images: Readonly<Record<string, ImageJson>>;
+  /** By job, of those that run as a workflow of GitHub. */
+  readonly workflows: Readonly<Record<string, WorkflowJson>>;
+}
+
+export interface WorkflowJson {
+  /** File in `.github/workflows`. */
+  readonly workflow: string;
+  readonly run_id: number;
+  readonly url: string;
+  /** GitHub's own word; null until the job is over. */
+  readonly conclusion: string | null;
+  /** Of the run on GitHub that ended; null until then. */
+  readonly run_attempt: number | null;
 }
 
 export interface ImageJson {
@@ -171,7 +185,7 @@ export function runJson({ run, jobs }: RunWithJobs, links: Pick<Links, 'jobLog'>
 
 export function runDetailsJson(
   run: RunWithJobs,
-  { artifacts, tests, flaky, images }: RunResults,
+  { artifacts, tests, flaky, images, workflows }: RunResults,
   links: Pick<Links, 'jobLog' | 'artifact'>,
 ): RunDetailsJson {
   return {
@@ -183,6 +197,7 @@ export function runDetailsJson(
     })),
     tests: Object.fromEntries([...tests].map(([job, report]) => [job, testsJson(report, flaky)])),
     images: Object.fromEntries([...images].map(([job, record]) => [job, imageJson(record)])),
+    workflows: Object.fromEntries([...workflows].map(([job, record]) => [job, workflowJson(record)])),
   };
 }
 
@@ -210,6 +225,10 @@ export interface EvidenceJson {
 
 export function evidenceJson({ exitCode, logSha256, logBytes, droppedBytes }: Evidence): EvidenceJson {
   return { exit_code: exitCode, log_sha256: logSha256, log_bytes: logBytes, dropped_bytes: droppedBytes };
+}
+
+export function workflowJson({ workflow, runId, url, conclusion, attempt }: LaneRecord): WorkflowJson {
+  return { workflow, run_id: runId, url, conclusion, run_attempt: attempt };
 }
 
 function jobJson(run: Run, job: Job, links: Pick<Links, 'jobLog'>): JobJson {

@@ -6,8 +6,8 @@ import type { Clock, OutgoingStatus } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 
 export interface Links {
-  /** Where a status on GitHub leads, or null without a public URL. */
-  statusTarget(status: Pick<OutgoingStatus, 'runId' | 'sha' | 'job'>): string | null;
+  /** Where a status on GitHub leads: to the workflow's own page where one stands for the job; null without a public URL. */
+  statusTarget(status: Pick<OutgoingStatus, 'runId' | 'sha' | 'job' | 'workflowUrl'>): string | null;
   /** The log of one job. Absolute when there is a public URL, else a path. */
   jobLog(run: Pick<Run, 'id' | 'sha'>, job: string): string;
   /** The archive of an artifact, likewise. */
@@ -40,7 +40,8 @@ export function createLinks({ publicUrl, key, clock }: LinkOptions): Links {
     `/logs/${run.sha}/${encodeURIComponent(job)}${query(run.id)}`;
 
   return {
-    statusTarget({ runId, sha, job }) {
+    statusTarget({ runId, sha, job, workflowUrl }) {
+      if (workflowUrl !== null) return workflowUrl;
       const run = { id: runId, sha };
       return publicUrl === null ? null : `${publicUrl}${job === null ? runPath(run) : jobPath(run, job)}`;
     },

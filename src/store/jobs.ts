@@ -2,7 +2,7 @@
 import { sql, type SqlBool } from 'kysely';
 import { needsContext } from '../core/contexts.ts';
 import type { JobId, WorkerId } from '../core/job.ts';
-import type { Outcome } from '../core/outcome.ts';
+import { isProven, type Outcome } from '../core/outcome.ts';
 import type { Claim, Finish } from '../core/ports.ts';
 import { unreachable } from '../core/result.ts';
 import type { Decision } from '../core/schedule/schedule.ts';
@@ -139,6 +139,9 @@ export async function finishJob(db: Db, end: JobEnd): Promise<boolean> {
   }
   const job = await findJob(db, end.job);
   if (job?.state !== 'running' || job.attempt !== end.attempt) return false;
+  if (end.outcome.result === 'success' && !isProven(end.evidence, jobOf(job).spec.lane !== undefined)) {
+    throw new Error(`Internal error: job ${end.job} cannot succeed without the run of its workflow`);
+  }
   if (!(await endAttempt(db, job, end))) return false;
   await keepResults(db, job, end);
   await keepForReuse(db, job, end);

@@ -18,6 +18,7 @@ import { publications } from './migrations/0014-publications.ts';
 import { images } from './migrations/0015-images.ts';
 import { workflows } from './migrations/0016-workflows.ts';
 import { pools } from './migrations/0017-pools.ts';
+import { dispatches } from './migrations/0018-dispatches.ts';
 import type { Migration } from './migrations/migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -38,6 +39,7 @@ export const migrations: readonly Migration[] = [
   images,
   workflows,
   pools,
+  dispatches,
 ];
 
 /**

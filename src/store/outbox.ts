@@ -12,7 +12,13 @@ export async function unsentStatuses(db: Db, now: Date, limit: number): Promise<
     .selectFrom('statuses')
     .innerJoin('runs', 'runs.id', 'statuses.run_id')
     .selectAll('statuses')
-    .select(['runs.repo_owner', 'runs.repo_name'])
+    .leftJoin('jobs', (join) =>
+      join.onRef('jobs.run_id', '=', 'statuses.run_id').onRef('jobs.name', '=', 'statuses.job'),
+    )
+    .leftJoin('dispatches', (join) =>
+      join.onRef('dispatches.job_id', '=', 'jobs.id').onRef('dispatches.attempt', '=', 'jobs.attempt'),
+    )
+    .select(['runs.repo_owner', 'runs.repo_name', 'dispatches.url as workflow_url'])
     .where(isUnsent)
     .where((or) => or.or([or('statuses.retry_at', 'is', null), or('statuses.retry_at', '<=', now.getTime())]))
     .orderBy('statuses.rank')

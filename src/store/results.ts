@@ -6,6 +6,7 @@ import type { ImageRecord } from '../core/image/image-spec.ts';
 import type { Finish, RunResults } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { originOf, type Job, type JobOrigin } from '../core/job.ts';
+import { workflowsOf } from './dispatches.ts';
 import { jobOf } from './rows.ts';
 import type { ArtifactRow, Db, JobRow, RunRow } from './schema.ts';
 
@@ -70,7 +71,8 @@ export async function artifactsOfJobs(
 export async function resultsOf(db: Db, run: number): Promise<RunResults> {
   const jobs = (await db.selectFrom('jobs').selectAll().where('run_id', '=', run).orderBy('id').execute()).map(jobOf);
   const of = await db.selectFrom('runs').select(['repo_id', 'sha']).where('id', '=', run).executeTakeFirst();
-  if (of === undefined) return { artifacts: [], tests: new Map(), flaky: new Set(), images: new Map() };
+  if (of === undefined)
+    return { artifacts: [], tests: new Map(), flaky: new Set(), images: new Map(), workflows: new Map() };
   const rows = await db
     .selectFrom('test_reports')
     .selectAll()
@@ -89,7 +91,8 @@ export async function resultsOf(db: Db, run: number): Promise<RunResults> {
   }
   const kept = await artifactsOfJobs(db, jobs);
   const flaky = flakyTests(reports.map(({ report }) => report));
-  return { artifacts: kept, tests, flaky, images: await imagesOf(db, jobs) };
+  const workflows = await workflowsOf(db, jobs);
+  return { artifacts: kept, tests, flaky, images: await imagesOf(db, jobs), workflows };
 }
 
 async function imagesOf(db: Db, jobs: readonly Job[]): Promise<ReadonlyMap<string, ImageRecord>> {

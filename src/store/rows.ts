@@ -77,7 +77,9 @@ export function intakeOf(row: IntakeRow): Intake {
   };
 }
 
-export function statusOf(row: StatusRow & Pick<RunRow, 'repo_owner' | 'repo_name'>): OutgoingStatus {
+export function statusOf(
+  row: StatusRow & Pick<RunRow, 'repo_owner' | 'repo_name'> & { readonly workflow_url: string | null },
+): OutgoingStatus {
   return {
     id: row.id,
     version: row.version,
@@ -85,6 +87,7 @@ export function statusOf(row: StatusRow & Pick<RunRow, 'repo_owner' | 'repo_name
     sha: row.sha,
     runId: row.run_id,
     job: row.job,
+    workflowUrl: row.workflow_url,
     context: row.context,
     state: row.state,
     description: row.description,

@@ -9,7 +9,7 @@ import type { Outcome } from '../core/outcome.ts';
 import type { EventName, RunState, TrustClass } from '../core/run.ts';
 import type { StatusRank, StatusState } from '../core/commit-status.ts';
 import type { PoolRuleTable, PoolTable, RunnerTable } from './pool-tables.ts';
-import type { WorkflowJobTable, WorkflowRunTable } from './workflow-tables.ts';
+import type { DispatchTable, WorkflowJobTable, WorkflowRunTable } from './workflow-tables.ts';
 
 export interface Schema {
   readonly migrations: MigrationTable;
@@ -34,6 +34,7 @@ export interface Schema {
   readonly pools: PoolTable;
   readonly runners: RunnerTable;
   readonly pool_rules: PoolRuleTable;
+  readonly dispatches: DispatchTable;
 }
 
 /** A connection to the store; inside a use-case always the one its transaction runs on. */

@@ -3,6 +3,7 @@ import type { Store } from '../core/ports.ts';
 import { approve } from './approvals.ts';
 import { read, type Engine } from './engine.ts';
 import { startGroupCommit, type CommitFigures } from './group-commit.ts';
+import { askDispatch, dispatchAnswered, dispatchOf, takenRuns } from './dispatches.ts';
 import { findIntake, lineOfIntake, postponeIntake, recordDelivery, unplannedIntakes } from './intakes.ts';
 import { applyDecisions, cancel, claimsOf, finishJob, jobStarted } from './jobs.ts';
 import { migrate } from './migrate.ts';
@@ -38,6 +39,10 @@ export async function openStore(engine: Engine): Promise<OpenStore> {
     recordDelivery: (delivery, request, news = null) => write((db) => recordDelivery(db, delivery, request, news)),
     recordWorkflowNews: (news, at) => write((db) => recordNews(db, news, at)),
     workflowRun: (id) => read(engine, (db) => workflowRun(db, id)),
+    dispatchOf: (job, attempt) => read(engine, (db) => dispatchOf(db, job, attempt)),
+    askDispatch: (dispatch) => write((db) => askDispatch(db, dispatch)),
+    dispatchAnswered: (job, attempt, answer) => write((db) => dispatchAnswered(db, job, attempt, answer)),
+    takenRuns: (ids) => read(engine, (db) => takenRuns(db, ids)),
     unplannedIntakes: (now, limit) => read(engine, (db) => unplannedIntakes(db, now, limit)),
     lineOfIntake: (intake) => read(engine, (db) => lineOfIntake(db, intake)),
     applyPlan: (intake, plan, now) => write((db) => applyPlan(db, intake, plan, now)),

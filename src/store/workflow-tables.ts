@@ -4,6 +4,25 @@ import type { WorkflowState } from '../core/workflow.ts';
 
 type Fixed<T> = ColumnType<T, T, never>;
 
+/** A workflow that a job asks for. */
+export interface DispatchTable {
+  job_id: Fixed<number>;
+  attempt: Fixed<number>;
+  repo_id: Fixed<number>;
+  workflow: Fixed<string>;
+  ref: Fixed<string>;
+  /** By GitHub's clock. */
+  asked_at: number;
+  /** JSON: ids of the runs that were there before. */
+  known: string;
+  asks: number;
+  accepted: 0 | 1;
+  run_id: number | null;
+  url: string | null;
+  /** By our clock. */
+  run_at: number | null;
+}
+
 export interface WorkflowRunTable {
   id: Fixed<number>;
   repo_id: Fixed<number>;
@@ -46,3 +65,4 @@ export interface WorkflowJobTable {
 
 export type WorkflowRunRow = Selectable<WorkflowRunTable>;
 export type WorkflowJobRow = Selectable<WorkflowJobTable>;
+export type DispatchRow = Selectable<DispatchTable>;

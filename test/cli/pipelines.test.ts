@@ -40,7 +40,7 @@ describe('lint', () => {
     write('.hearth/b.yaml', 'jobs: {}\n');
     expect(await lint({ ...text(), files: [] })).toBe(1);
     expect(lines).toEqual([
-      '.hearth/a.yml:1:8: jobs.a must have run, steps or image. Add one of them. [missing-key]',
+      '.hearth/a.yml:1:8: jobs.a must have run, steps, image or lane. Add one of them. [missing-key]',
       '.hearth/a.yml:1:12: Unknown key rnu of jobs.a. Did you mean "run"? [unknown-key]',
       '.hearth/b.yaml:1:1: The pipeline has no job. Add one below "jobs:". [empty-pipeline]',
     ]);
@@ -78,7 +78,7 @@ describe('lint', () => {
     expect(await lint({ ...text(), files: [] })).toBe(1);
     expect(lines).toEqual([
       '.hearth/ci.yml:1:33: The included file shared/none.yml is not there. Correct its path from the top of the repository. [bad-include]',
-      '.hearth/shared/x.yml:2:3: jobs.a must have run, steps or image. Add one of them. [missing-key]',
+      '.hearth/shared/x.yml:2:3: jobs.a must have run, steps, image or lane. Add one of them. [missing-key]',
       '.hearth/shared/x.yml:2:7: Unknown key rnu of jobs.a. Did you mean "run"? [unknown-key]',
     ]);
   });

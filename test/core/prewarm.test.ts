@@ -257,3 +257,11 @@ describe('of a push that is not planned yet', () => {
     ).toEqual(['z', 'w']);
   });
 });
+
+it('nothing is prepared for jobs that run elsewhere, and they take no room from others', () => {
+  const lane = { kind: 'github', workflow: 'build.yml', inputs: {} };
+  const there = job('there', { state: 'running', worker: 'box', attempt: 1, spec: { lane } });
+  expect(wished(outlook([run([queued('q', { lane }), after('n', ['q'], { lane }), there])]))).toEqual([]);
+  const jobs = [there, running('a'), after('c', ['a'])];
+  expect(wished(outlook([run(jobs)]))).toEqual(wished(outlook([run(jobs.slice(1))])));
+});

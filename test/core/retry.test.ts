@@ -17,6 +17,7 @@ describe('without a word in the file', () => {
     ['lost_worker', true],
     ['config', false],
     ['image', false],
+    ['forge', false],
   ] satisfies [ErrorReason, boolean][])('the machine is given one more chance: %s', (reason, expected) => {
     expect(mayRetry(null, [], error(reason, 'x'), false)).toBe(expected);
     expect(mayRetry(null, past(1), error(reason, 'x'), false)).toBe(false);
@@ -57,4 +58,8 @@ describe('as the file says', () => {
     ]);
     expect(mayRetry({ max: 0, when: ['infra'] }, [], error('checkout', 'x'), false)).toBe(false);
   });
+});
+
+it('what may go on at the forge is never begun again, whatever the file says', () => {
+  expect(mayRetry({ max: 3, when: ['infra', 'exit', 'timeout'] }, [], error('forge', 'x'), false)).toBe(false);
 });

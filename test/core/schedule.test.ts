@@ -254,3 +254,32 @@ describe('a matrix', () => {
     expect(told(snapshot(full))).toEqual([]);
   });
 });
+
+describe('a job that runs as a workflow of GitHub', () => {
+  const lane = { kind: 'github' as const, workflow: 'build.yml', inputs: {} };
+  const there = (name: string, changes: Partial<Job> = {}, spec: Partial<Job['spec']> = {}): Job =>
+    makeJob(name, { state: 'queued', spec: makeSpec(name, { steps: [], lane, ...spec }), ...changes });
+  const running = { state: 'running' as const, worker: 'w', attempt: 1, leaseUntil };
+
+  it('takes no slot, and starts where there is none', () => {
+    const jobs = [
+      there('a'),
+      makeJob('b', { state: 'queued' }),
+      there('c', running),
+      makeJob('d', { state: 'queued' }),
+    ];
+    expect(told(snapshot(jobs, [worker(1)]))).toEqual(['a: claim by w', 'b: claim by w']);
+    expect(told(snapshot(jobs, [worker(0)]))).toEqual(['a: claim by w']);
+  });
+
+  it('waits for a worker that answers', () => {
+    expect(told(snapshot([there('a')], []))).toEqual([]);
+    expect(told(snapshot([there('a')], [worker(1, 'w', new Date(0))]))).toEqual([]);
+  });
+
+  it('keeps to max-parallel of its matrix', () => {
+    const group = { index: 0, total: 3, failFast: true, maxParallel: 2 };
+    const jobs = ['m (1)', 'm (2)', 'm (3)'].map((name) => there(name, {}, { key: 'm', group }));
+    expect(told(snapshot(jobs))).toEqual(['m (1): claim by w', 'm (2): claim by w']);
+  });
+});

@@ -323,3 +323,13 @@ it('an address that is taken is one sentence, not a stack trace', async () => {
   expect(code).toBe(2);
   expect(err).toMatch(/^Cannot listen on .* set HEARTH_LISTEN to a free address\.\n$/);
 });
+
+it('a job that runs as a workflow of GitHub is left out, says why, and is not taken for done', async () => {
+  await write({
+    '.hearth/main.yml': pipeline('  here: { run: "true" }\n  there: { lane: github, workflow: build.yml }\n'),
+  });
+  const both = await hearth('run');
+  expect(both.code).toBe(0);
+  expect(both.out).toMatch(/there.*lane: github: it runs as a workflow of GitHub/);
+  expect((await hearth('run', 'there')).code).toBe(1);
+});

@@ -22,6 +22,7 @@ test('shows a run in the documented shape', async () => {
     artifacts: [],
     tests: {},
     images: {},
+    workflows: {},
     id: run.id,
     repo: 'octo/hello',
     ref: 'refs/heads/main',

@@ -14,17 +14,17 @@ const tokenOf = (url: string): string => new URL(url, 'http://x').searchParams.g
 
 test('a status leads to the log of its job, or to all logs of its run', () => {
   const { links } = setUp();
-  expect(links.statusTarget({ runId: 7, sha, job: 'build (amd64, a/b)' })).toMatch(
+  expect(links.statusTarget({ runId: 7, sha, job: 'build (amd64, a/b)', workflowUrl: null })).toMatch(
     new RegExp(`^https://ci\\.example\\.com/logs/${sha}/build%20\\(amd64%2C%20a%2Fb\\)\\?t=7\\.`),
   );
-  expect(links.statusTarget({ runId: 7, sha, job: null })).toMatch(
+  expect(links.statusTarget({ runId: 7, sha, job: null, workflowUrl: null })).toMatch(
     new RegExp(`^https://ci\\.example\\.com/logs/${sha}\\?t=7\\.`),
   );
 });
 
 test('without a public address a status leads nowhere and links are paths', () => {
   const { links } = setUp(null);
-  expect(links.statusTarget({ runId: 7, sha, job: null })).toBeNull();
+  expect(links.statusTarget({ runId: 7, sha, job: null, workflowUrl: null })).toBeNull();
   expect(links.jobLog({ id: 7, sha }, 'build')).toMatch(/^\/logs\//);
 });
 

@@ -17,6 +17,7 @@ import { secretContract } from './contract/secrets.ts';
 import { statusContract } from './contract/statuses.ts';
 import { timetableContract } from './contract/timetable.ts';
 import { poolContract } from './contract/pools.ts';
+import { dispatchContract } from './contract/dispatches.ts';
 import { workflowContract } from './contract/workflows.ts';
 import type { OpenEmptyStore } from './fresh-store.ts';
 
@@ -38,6 +39,7 @@ export function storeContract(name: string, open: OpenEmptyStore): void {
     reuseContract(open);
     timetableContract(open);
     durationContract(open);
+    dispatchContract(open);
     workflowContract(open);
     poolContract(open);
   });

@@ -13,6 +13,7 @@ export function makeStatus(changes: Partial<OutgoingStatus> = {}): OutgoingStatu
     sha: 'a'.repeat(40),
     runId: 1,
     job: 'build',
+    workflowUrl: null,
     failures: 0,
     desiredAt: new Date(0),
     ...changes,

@@ -109,7 +109,7 @@ async function exampleOf(method: string, path: string): Promise<unknown> {
   }
   const { paths, components } = JSON.parse(await readFile(description, 'utf8')) as Described;
   const described = Object.entries(paths).find(([template]) =>
-    new RegExp(`^${template.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`).test(path),
+    new RegExp(`^${template.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`).test(path.split('?')[0] ?? ''),
   )?.[1][method.toLowerCase()];
   const name = /"200":.*?#\/components\/examples\/([^"]+)"/.exec(JSON.stringify(described))?.[1] ?? '';
   return components.examples[name]?.value;

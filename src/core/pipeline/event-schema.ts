@@ -1,7 +1,7 @@
 /** The shape of `on` in a pipeline file: the events it runs for. Error texts go on after the name of the key. */
 import { z } from 'zod';
 import { cronFault, timezoneFault } from '../cron.ts';
-import { inputTypes } from '../dispatch.ts';
+import { inputTypes, MAX_INPUTS } from '../dispatch.ts';
 import { checked, identifier, line, listOrOne, patterns, scalar } from './schema-values.ts';
 import { headTypes, otherTypes } from './pull-request-types.ts';
 
@@ -85,7 +85,6 @@ const dispatchInput = z
   )
   .nullable();
 
-const MAX_INPUTS = 25;
 const dispatch = z
   .strictObject(
     {

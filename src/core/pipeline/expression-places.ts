@@ -24,6 +24,8 @@ interface Place {
   readonly isCondition?: true;
   /** The text becomes commands. */
   readonly isScript?: true;
+  /** Only by name, not in a list. */
+  readonly isNamed?: true;
 }
 
 const planned: readonly ContextName[] = ['github', 'inputs', 'vars'];
@@ -66,6 +68,7 @@ const places: readonly Place[] = [
   })),
   ...['args', 'push'].map((key) => ({ path: ['jobs', '*', 'image', key, '*'], scope: { contexts: atStart } })),
   { path: ['jobs', '*', 'image', 'credentials', '*'], scope: { contexts: [...atStart, 'secrets'] } },
+  { path: ['jobs', '*', 'inputs', '*'], scope: { contexts: atStart }, isNamed: true },
   { path: ['jobs', '*', 'outputs', '*'], scope: { contexts: inSteps } },
   { path: ['jobs', '*', 'run'], scope: withSecrets, isScript: true },
   { path: ['jobs', '*', 'steps', '*', 'run'], scope: withSecrets, isScript: true },
@@ -129,7 +132,9 @@ type PlacedTrouble = Omit<ExpressionTrouble, 'offset'> & {
 };
 
 function troublesAt(text: string, path: readonly (string | number)[], unknown: FindUnknown): readonly PlacedTrouble[] {
-  const place = places.find((one) => matches(one.path, path));
+  const place = places.find(
+    (one) => matches(one.path, path) && (one.isNamed !== true || typeof path.at(-1) === 'string'),
+  );
   const names: PlacedTrouble[] = [];
   const see: SeeParsed = (part, expression, { tokens }) => {
     for (const read of readsOf(expression, tokens)) {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { artifacts } from './artifact-schema.ts';
 import { container, services } from './container-schema.ts';
 import { image, verify } from './image-schema.ts';
+import { jobInputs, lane, workflow } from './lane-schema.ts';
 import { secretUses } from './secret-uses.ts';
 import { priority, resources } from './resources-schema.ts';
 import {
@@ -16,7 +17,6 @@ import {
   line,
   listOrOne,
   orExpression,
-  patterns,
   safeName,
   scalar,
   script,
@@ -242,11 +242,17 @@ export const job = z.strictObject(
     artifacts: artifacts
       .optional()
       .describe('What is kept of the workspace, by name: for the jobs that wait for this one, and for download.'),
-    inputs: patterns
+    inputs: jobInputs
       .optional()
       .describe(
-        'All files that the result depends on, as patterns. With the same files, image, layers and commands an earlier success is taken over instead of running the job again.',
+        'All files that the result depends on, as patterns. With the same files, image, layers and commands an earlier success is taken over instead of running the job again. With `lane: github` a mapping: inputs of the workflow.',
       ),
+    lane: lane
+      .optional()
+      .describe(
+        '`github`: the job runs as a workflow there, in the place of `run` and `steps`. Default: it runs here.',
+      ),
+    workflow: workflow.optional().describe('File in `.github/workflows` that a job with `lane: github` runs as.'),
     outputs: z
       .record(identifier, scalar, { error: 'must be a mapping from names to values' })
       .optional()
@@ -259,5 +265,5 @@ export const job = z.strictObject(
       .describe('Containers beside the job, by name; steps reach them at `<service>:<port>`.'),
     defaults: defaults.optional().describe('What steps of this job take when they say nothing else.'),
   },
-  { error: 'must be a mapping with run, steps or image' },
+  { error: 'must be a mapping with run, steps, image or lane' },
 );

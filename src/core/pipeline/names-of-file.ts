@@ -11,6 +11,7 @@ import {
 } from '../expression/context-keys.ts';
 import type { Read } from '../expression/expression-reads.ts';
 import { dashed, imageOutputs } from '../image/image-spec.ts';
+import { laneOutputs } from '../lane/lane-spec.ts';
 import { closed, fixed, listed, OPEN, unknownName, type Absence, type Names, type UnknownName } from './known-names.ts';
 import { needsIn } from './needs-in-file.ts';
 import { nodeAt } from './pipeline-issues.ts';
@@ -126,7 +127,7 @@ class FileNames {
     if (job === undefined || !isMapping(job)) return OPEN;
     const outputs = job.entries.get('outputs')?.node;
     if (outputs !== undefined && !isMapping(outputs)) return OPEN;
-    const built = namesOfImage(job);
+    const built = namesGiven(job);
     if (built === OPEN || built.endings === null) return OPEN;
     const { endings } = built;
     const names = [...keysOf(outputs), ...built.names];
@@ -143,14 +144,15 @@ class FileNames {
   }
 }
 
-interface ImageNames {
+interface GivenNames {
   readonly names: readonly string[];
   /** What every fact of the build ends with: one of these; null = facts may be called anything. */
   readonly endings: readonly string[] | null;
 }
 
-/** What facts tell is known once they are built; of several platforms, each has its own under names that end with it. */
-function namesOfImage(job: YamlNode): ImageNames | typeof OPEN {
+/** Outputs that nobody declares. What facts tell is known once they are built; of several platforms, each has its own under names that end with it. */
+function namesGiven(job: YamlNode): GivenNames | typeof OPEN {
+  if (job.entries.has('lane')) return { names: laneOutputs, endings: [] };
   const image = job.entries.get('image')?.node;
   if (image === undefined) return { names: [], endings: [] };
   if (!isMapping(image)) return OPEN;

@@ -5,12 +5,10 @@ import {
   DEFAULT_SHM_BYTES,
   DEFAULT_TIMEOUT_MINUTES,
   type CacheSpec,
-  type ConcurrencyTemplate,
   type JobTemplate,
   type Pipeline,
   type Sidecar,
   type StepSpec,
-  type Strategy,
 } from './pipeline.ts';
 import { actionsOf } from '../actions/actions.ts';
 import { problemsOfExpressions } from './expression-places.ts';
@@ -22,9 +20,10 @@ import { pipelineSchema, type CacheInput, type JobInput, type PipelineInput } fr
 import { placed, type Position, type Problem } from '../problem.ts';
 import { failed, success, type Result } from '../result.ts';
 import { resourcesOf } from './resources-schema.ts';
-import type { Retry } from '../schedule/retry.ts';
 import { artifactsOf } from './artifact-schema.ts';
 import { checksOf, imageOf, secretTextsOf } from './image-schema.ts';
+import { concurrencyOf, conditionOf, patternsOf, retryOf, strategyOf } from './job-parts.ts';
+import { laneOf } from './lane-schema.ts';
 import { platformOf } from '../runs-on.ts';
 import { usesOf } from './secret-uses.ts';
 import { durationMs, listOf } from './schema-values.ts';
@@ -186,10 +185,13 @@ type Defaults = NonNullable<PipelineInput['defaults']>['run'];
 
 function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): JobTemplate {
   const path = ['jobs', name];
-  const steps = input.image === undefined ? (input.steps ?? [{ run: input.run ?? '' }]) : [];
+  const isOfForge = input.lane !== undefined;
+  const steps = input.image === undefined && !isOfForge ? (input.steps ?? [{ run: input.run ?? '' }]) : [];
   const defaults = { ...common.defaults, ...input.defaults?.run };
   // As on GitHub, where the container has its own, and the file's and the job's come on top.
-  const env = { ...envAt(root, [...path, 'container', 'env']), ...common.env, ...envAt(root, [...path, 'env']) };
+  const env = isOfForge
+    ? {}
+    : { ...envAt(root, [...path, 'container', 'env']), ...common.env, ...envAt(root, [...path, 'env']) };
   const specs = steps.flatMap(({ run, ...step }, index) =>
     run === undefined ? [] : [stepOf({ ...step, run }, envAt(root, [...path, 'steps', index, 'env']), defaults)],
   );
@@ -212,7 +214,8 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
       ? {}
       : { image: imageOf(input.image, platformsOf(input.platforms ?? []), (key) => envAt(root, [...path, ...key])) }),
     ...(input.verify === undefined ? {} : { verify: checksOf(input.verify) }),
-    ...(input.inputs === undefined ? {} : { inputs: listOf(input.inputs) }),
+    ...(input.workflow === undefined ? {} : { lane: laneOf(input.workflow, envAt(root, [...path, 'inputs'])) }),
+    ...patternsOf(input.inputs),
     secrets: usesOf(input.secrets, templates),
     timeoutMinutes: input['timeout-minutes'] ?? DEFAULT_TIMEOUT_MINUTES,
     continueOnError: input['continue-on-error'] ?? false,
@@ -231,39 +234,6 @@ function jobOf(name: string, input: JobInput, root: YamlNode, common: Common): J
       ? {}
       : { services: servicesOf(input.services, (name) => envAt(root, [...path, 'services', name, 'env'])) }),
   };
-}
-
-function concurrencyOf(input: JobInput['concurrency']): ConcurrencyTemplate | null {
-  if (input === undefined) return null;
-  if (typeof input === 'string') return { group: input, cancelInProgress: false };
-  return { group: input.group, cancelInProgress: input['cancel-in-progress'] ?? false };
-}
-
-const ALL_CAUSES: Retry['when'] = ['infra', 'timeout', 'oom', 'exit'];
-
-function retryOf(input: JobInput['retry']): Retry | null {
-  if (input === undefined) return null;
-  if (typeof input === 'number') return { max: input, when: ALL_CAUSES };
-  // The schema has let through only causes.
-  return { max: input.max, when: input.when === undefined ? ALL_CAUSES : (listOf(input.when) as Retry['when']) };
-}
-
-function strategyOf(input: NonNullable<JobInput['strategy']>): Strategy {
-  const { matrix } = input;
-  const limits = { failFast: input['fail-fast'] ?? true, maxParallel: input['max-parallel'] ?? null };
-  if (typeof matrix === 'string') return { matrix, ...limits };
-  const { include = [], exclude = [], ...axes } = matrix;
-  // The data is what YAML gave, so every value in it is one.
-  type Parts = Exclude<Strategy['matrix'], string>;
-  return {
-    matrix: { axes: axes as Parts['axes'], include: include as Parts['include'], exclude: exclude as Parts['exclude'] },
-    ...limits,
-  };
-}
-
-/** `if: true` is a condition as well. */
-function conditionOf(input: string | boolean | undefined): string | null {
-  return input === undefined ? null : String(input);
 }
 
 function stepOf(

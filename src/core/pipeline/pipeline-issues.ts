@@ -76,7 +76,10 @@ function unknownKey(path: Path, key: string): string {
 
 /** For what people bring along from GitHub Actions, and what stands in its place here. */
 const cures: ReadonlyMap<string, string> = new Map([
-  ['uses', 'Workflows cannot be called; copy the jobs of that file, or put them into a file that "include" names'],
+  [
+    'uses',
+    'Workflows cannot be called; copy the jobs of that file, or put them into a file that "include" names, or let GitHub run it with "lane: github"',
+  ],
   ['with', 'Remove it together with "uses"'],
   ['options', 'Remove it; limits stand at "sidecar" (memory, shm-size), and what a tool needs belongs into the image'],
   ['ports', 'Remove it; a job reaches the ports of its services at <service>:<port>, and nobody reaches a job'],

@@ -7,6 +7,7 @@ import { secretsUsed } from '../expression/expression-syntax.ts';
 import { checkGraph, type GraphJob } from '../plan/graph.ts';
 import { sameName } from './pipeline-names.ts';
 import { checkImages } from './image-rules.ts';
+import { checkLanes } from './lane-rules.ts';
 import { keyPosition, labelOf, nodeAt } from './pipeline-issues.ts';
 import { normalPath } from './pipeline-paths.ts';
 import { checkPublishing } from './publish-rules.ts';
@@ -27,6 +28,7 @@ export function problemsOfRules(root: YamlNode, file: string): readonly Problem[
   checkJobs(root, report);
   checkOrder(root, report);
   checkImages(root, report);
+  checkLanes(root, report);
   checkPublishing(root, report);
   checkStepIds(root, report);
   return problems;
@@ -138,8 +140,12 @@ function checkJobs(root: YamlNode, report: Report): void {
     const steps = node.entries.get('steps');
     if (steps && node.entries.has('run'))
       report('bad-value', `${labelOf(['jobs', name])} has both run and steps. Keep one of them.`, steps.keyPosition);
-    if (!steps && !node.entries.has('run') && !node.entries.has('image'))
-      report('missing-key', `${labelOf(['jobs', name])} must have run, steps or image. Add one of them.`, position);
+    if (!['run', 'steps', 'image', 'lane'].some((key) => node.entries.has(key)))
+      report(
+        'missing-key',
+        `${labelOf(['jobs', name])} must have run, steps, image or lane. Add one of them.`,
+        position,
+      );
     checkUsedCaches(root, name, report);
     checkSecretVariables(root, name, report);
     checkInputFiles(root, name, report);
@@ -196,7 +202,7 @@ function checkSecretVariables(root: YamlNode, job: string, report: Report): void
 function checkInputFiles(root: YamlNode, job: string, report: Report): void {
   const path = ['jobs', job, 'inputs'];
   const given = mappingAt(root, ['jobs', job])?.entries.get('inputs');
-  if (given === undefined) return;
+  if (given === undefined || nodeAt(root, ['jobs', job, 'lane']) !== undefined) return;
   const label = labelOf(path);
   const patterns = textsAt(root, path);
   if (patterns.length > 0 && patterns.every(({ text }) => text.startsWith('!')))

@@ -130,7 +130,7 @@ export const keysOf = {
   cache: { known: Object.keys(cache.shape), later: [] },
   job: {
     known: Object.keys(job.shape),
-    later: ['matrix', 'environment', 'lane', 'workflow', 'uses', 'with'],
+    later: ['matrix', 'environment', 'uses', 'with'],
   },
   strategy: { known: Object.keys(strategy.shape), later: [] },
   container: { known: Object.keys(containerKeys.shape), later: ['options', 'ports', 'volumes', 'credentials'] },

@@ -3,6 +3,7 @@ import type { CronEntry } from '../cron.ts';
 import type { DispatchInputs } from '../dispatch.ts';
 import type { Value } from '../expression/expression.ts';
 import type { ImageSpec } from '../image/image-spec.ts';
+import type { LaneSpec } from '../lane/lane-spec.ts';
 import type { Axes } from '../plan/matrix.ts';
 import type { Position, Problem } from '../problem.ts';
 import type { Resources } from '../resources.ts';
@@ -188,6 +189,8 @@ export interface JobSpec {
   readonly container?: ContainerSpec;
   /** The job builds this, and has no steps; absent = it runs steps. */
   readonly image?: ImageSpec;
+  /** The job runs as a workflow of GitHub, and has no steps; absent = it runs here. */
+  readonly lane?: LaneSpec;
   /** Of an image that is built; absent = nothing is checked. */
   readonly verify?: VerifySpec;
   /** Absent = none. */

@@ -35,6 +35,8 @@ export interface Admission {
   /** Why no worker that answers could ever run the job; undefined also when none answers. */
   refusal(job: Job): string | undefined;
   hasFreeSlot(): boolean;
+  /** The worker that looks after jobs which run elsewhere; they take nothing of it. undefined when none answers. */
+  attendant(): WorkerId | undefined;
   /** Takes a slot and what the job asks for, on the worker with most free slots; undefined when it fits nowhere now. */
   take(job: Job): WorkerId | undefined;
   /** From here on nothing else that asks for resources is let onto the worker that will be this job's. */
@@ -58,7 +60,7 @@ export function openAdmission(workers: readonly WorkerState[], running: readonly
       const jobs = byWorker.get(worker.id) ?? [];
       const used = jobs.map(({ spec }) => amountsOf(spec.resources)).reduce(plus, NOTHING);
       const free = worker.capacity === undefined ? null : minus(worker.capacity, plus(used, worker.lent ?? NOTHING));
-      const slots = worker.slots - jobs.length;
+      const slots = worker.slots - jobs.filter(takesSlot).length;
       return {
         worker,
         labels: labelsOf(worker),
@@ -85,6 +87,7 @@ export function openAdmission(workers: readonly WorkerState[], running: readonly
       );
       return boxes.length < suited.length ? undefined : neverFits(spec.resources, boxes);
     },
+    attendant: () => places[0]?.worker.id,
     hasFreeSlot: () => places.some(({ slots }) => slots > 0),
     take({ spec }) {
       const wanted = amountsOf(spec.resources);
@@ -111,6 +114,11 @@ export function openAdmission(workers: readonly WorkerState[], running: readonly
       if (found !== undefined) found.isReserved = true;
     },
   };
+}
+
+/** A job that runs as a workflow of GitHub costs nothing here. */
+export function takesSlot({ spec }: Pick<Job, 'spec'>): boolean {
+  return spec.lane === undefined;
 }
 
 function isChoosy({ runsOn, platform }: Job['spec']): boolean {

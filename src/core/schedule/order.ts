@@ -1,5 +1,5 @@
 /** Which of the jobs that could start do so, and in which order; docs/adr/0011 gives the reasons. Pure. */
-import type { Admission } from './admission.ts';
+import { takesSlot, type Admission } from './admission.ts';
 import { expectedDurations, remainingPaths, type RecordedDuration } from './critical-path.ts';
 import type { Job, JobId, WorkerId } from '../job.ts';
 import type { Run } from '../run.ts';
@@ -67,6 +67,24 @@ export function startsInOrder(parts: OrderParts): readonly Start[] {
     } else if (found.waitingSince !== Infinity) admission.reserve(job);
   }
   return starts;
+}
+
+/** Jobs that run as workflows of GitHub wait for nobody's slot. */
+export function startsElsewhere(
+  runs: readonly ReadyRun[],
+  admission: Admission,
+  mayStart: OrderParts['mayStart'],
+): readonly Start[] {
+  const worker = admission.attendant();
+  if (worker === undefined) return [];
+  const started = new Set<JobId>();
+  return runs.flatMap(({ run, ready }) =>
+    ready.flatMap((job): readonly Start[] => {
+      if (takesSlot(job) || !mayStart(run, job, started)) return [];
+      started.add(job.id);
+      return [{ run, job, worker }];
+    }),
+  );
 }
 
 /** The jobs of one run that could start. Put in order only once that matters: of most runs no job has its turn now. */

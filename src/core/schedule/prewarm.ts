@@ -2,6 +2,7 @@
  * What is worth preparing before a job is claimed, so that its claim finds everything there. All of it is a hint: nothing
  * that is decided here makes a job start, end or wait. Pure. docs/adr/0017 gives the reasons.
  */
+import { takesSlot } from './admission.ts';
 import { heldBack } from './concurrency.ts';
 import { needsContext } from '../contexts.ts';
 import type { Value } from '../expression/expression.ts';
@@ -60,8 +61,9 @@ export function whatToPrepare(outlook: Outlook): readonly Wish[] {
   const own = snapshot.workers.find(({ id, leaseUntil }) => id === worker && leaseUntil >= outlook.now);
   if (own === undefined || own.slots === 0) return [];
   const jobs = snapshot.runs.flatMap((one) => one.jobs);
-  const claims = jobs.filter(({ state, worker: by }) => state === 'running' && by === worker).length;
-  const queued = jobs.filter(({ state }) => state === 'queued').length;
+  const here = jobs.filter(takesSlot);
+  const claims = here.filter(({ state, worker: by }) => state === 'running' && by === worker).length;
+  const queued = here.filter(({ state }) => state === 'queued').length;
   const free = Math.max(0, own.slots - claims);
   const labels = labelsOf(own);
   const isOurs = ({ spec }: Job): boolean => offers(own, labels, spec);
@@ -124,7 +126,7 @@ function planned({ snapshot, building, now }: Outlook, free: number, isOurs: (jo
       return { id: idOf(job), run, context, job, needs: needsContext(job, jobs) };
     };
     for (const job of jobs) {
-      if (job.ending !== null || !isOurs(job)) continue;
+      if (job.ending !== null || !takesSlot(job) || !isOurs(job)) continue;
       if (building.has(idOf(job)) && job.state !== 'finished') {
         underWay.push(found(job));
         continue;
@@ -209,7 +211,7 @@ function likelyJobs({ coming, past }: Outlook): readonly Found[] {
       .flatMap(({ run, context, jobs }) =>
         jobs
           .filter((job) => job.waitsFor.length === 0 && job.spec.condition === null && !asksForNeeds(job))
-          .filter(({ spec }) => spec.image === undefined)
+          .filter((job) => job.spec.image === undefined && takesSlot(job))
           .map((job) => ({
             id: `intake ${intake.id} ${run.pipeline} ${job.name}`,
             ...{ run: { ...run, trust }, context, job: { ...job, state: 'queued' as const }, needs: {} },

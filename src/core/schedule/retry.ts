@@ -1,5 +1,5 @@
 /** Whether a job that did not succeed gets another attempt. */
-import type { Outcome } from '../outcome.ts';
+import type { ErrorReason, Outcome } from '../outcome.ts';
 
 /** `infra` = the machine or Hearth failed; `exit:75` = a step ended with that code. */
 export type RetryCause = 'infra' | 'timeout' | 'oom' | 'exit' | `exit:${number}`;
@@ -16,12 +16,14 @@ export interface PastAttempt {
   readonly outcome: Outcome;
 }
 
+/** Of the last nobody knows whether something goes on at the forge. */
+const UNREPEATABLE: ReadonlySet<ErrorReason> = new Set(['config', 'image', 'forge']);
 /** What a pipeline may have changed outside is not done twice unless it says that it may be. */
 const UNASKED = 1;
 
 /**
  * With `retry` in the file that decides. Without it the machine's own faults are tried once more, and only while no command
- * of the job has begun. What was cancelled, is misconfigured or cannot have its image built is never tried again.
+ * of the job has begun. What was cancelled, is misconfigured, cannot have its image built or may go on at the forge is never tried again.
  */
 export function mayRetry(
   retry: Retry | null,
@@ -41,7 +43,7 @@ function causesOf(outcome: Outcome): readonly RetryCause[] {
       if (outcome.reason !== 'exit') return [outcome.reason];
       return outcome.exitCode === undefined ? ['exit'] : ['exit', `exit:${outcome.exitCode}`];
     case 'error':
-      return outcome.reason === 'config' || outcome.reason === 'image' ? [] : ['infra'];
+      return UNREPEATABLE.has(outcome.reason) ? [] : ['infra'];
     case 'success':
     case 'cancelled':
     case 'skipped':

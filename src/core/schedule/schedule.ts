@@ -2,7 +2,7 @@
  * Decides what should happen next to every unfinished job. Pure: the same snapshot and clock give the same answer.
  * The scheduler loop applies the decisions and asks again until there are none.
  */
-import { openAdmission, type Admission, type WorkerState } from './admission.ts';
+import { openAdmission, takesSlot, type Admission, type WorkerState } from './admission.ts';
 import type { Job, JobId, WorkerId } from '../job.ts';
 import { concurrencyKey, heldBack, jobGroups, judgeMember, memberOf, type GroupVerdict } from './concurrency.ts';
 import { usesStatus } from '../expression/expression-syntax.ts';
@@ -10,7 +10,7 @@ import { ExpressionFailure } from '../expression/expression.ts';
 import type { RecordedDuration } from './critical-path.ts';
 import { failFastCause, isLeftOut, isMet, judgeCondition } from './job-condition.ts';
 import { hasPublished } from '../needs.ts';
-import { startsInOrder, type OrderParts, type ReadyRun } from './order.ts';
+import { startsElsewhere, startsInOrder, type OrderParts, type ReadyRun } from './order.ts';
 import { error, type Outcome } from '../outcome.ts';
 import { unreachable } from '../result.ts';
 import type { Run, RunContext } from '../run.ts';
@@ -88,13 +88,15 @@ function claims(
 ): readonly Decision[] {
   const running = new Map<number, number>();
   for (const { run, jobs } of runs) {
-    const count = jobs.filter(({ state }) => state === 'running').length;
+    const count = jobs.filter((job) => job.state === 'running' && takesSlot(job)).length;
     if (count > 0) running.set(run.repo.id, (running.get(run.repo.id) ?? 0) + count);
   }
   const matrices = new Map(waiting.map(({ run, jobs }) => [run.id, matricesOf(jobs)]));
   const mayStart: OrderParts['mayStart'] = (run, job, started) =>
     hasRoom(job, matrices.get(run.id)?.get(job.spec.key) ?? [], started);
-  const starts = startsInOrder({ runs: waiting, admission, running, mayStart, now });
+  const elsewhere = startsElsewhere(waiting, admission, mayStart);
+  const here = waiting.map((one) => ({ ...one, ready: one.ready.filter(takesSlot) }));
+  const starts = [...elsewhere, ...startsInOrder({ runs: here, admission, running, mayStart, now })];
   return starts.map(({ job, worker }) => ({
     job: job.id,
     attempt: job.attempt,

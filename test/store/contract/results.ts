@@ -30,6 +30,7 @@ export function resultContract(open: OpenEmptyStore): void {
         tests: new Map([['build', report({ passed: ['a'] })]]),
         flaky: new Set(),
         images: new Map(),
+        workflows: new Map(),
       });
     });
 
@@ -116,6 +117,7 @@ export function resultContract(open: OpenEmptyStore): void {
         tests: new Map(),
         flaky: new Set(),
         images: new Map(),
+        workflows: new Map(),
       });
     });
 

@@ -34,6 +34,7 @@ export function statusContract(open: OpenEmptyStore): void {
         sha: shaA,
         runId: run.id,
         job: 'build',
+        workflowUrl: null,
         context: 'hearth/ci/build',
         state: 'pending',
         description: 'queued',
