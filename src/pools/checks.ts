@@ -45,6 +45,6 @@ export async function checkPool(
   const how = isEmulated ? 'emulated' : 'native';
   return conclude('ready', `${platform} (${how}, uname says ${machine}), runner ${version}`, {
     ...found.value,
-    ...{ most, size, isClamped },
+    ...{ at: clock.now(), most, size, isClamped },
   });
 }

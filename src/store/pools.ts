@@ -1,6 +1,6 @@
 /** Pools: what they are, what is wished of them, and what was found. */
 import { sql, type SqlBool } from 'kysely';
-import type { PoolCondition, PoolRecord, PoolSnapshot, PoolWish } from '../core/pool/pool-store.ts';
+import type { PoolCondition, PoolRecord, PoolSeen, PoolSnapshot, PoolWish } from '../core/pool/pool-store.ts';
 import type { Pool } from '../core/pool/pool.ts';
 import { heldByJobs, pressingJob } from './held.ts';
 import { liveRunners } from './runners.ts';
@@ -102,14 +102,25 @@ export async function poolSnapshot(db: Db, worker: string): Promise<PoolSnapshot
 }
 
 function poolOf(row: PoolRow): PoolRecord {
-  const condition = JSON.parse(row.condition) as Omit<PoolCondition, 'at'> & { readonly at: string | null };
+  const condition = JSON.parse(row.condition) as Written<PoolCondition> & { readonly seen: Written<PoolSeen> | null };
   const isAboutThis = condition.fingerprint === row.fingerprint;
   return {
     pool: JSON.parse(row.definition) as Pool,
     fingerprint: row.fingerprint,
     source: row.source,
     wish: row.wish,
-    condition: isAboutThis ? { ...condition, at: condition.at === null ? null : new Date(condition.at) } : UNCHECKED,
+    condition: isAboutThis ? { ...condition, at: atOf(condition), seen: seenOf(condition.seen) } : UNCHECKED,
     changedAt: new Date(row.changed_at),
   };
+}
+
+/** JSON knows no dates. */
+type Written<T> = Omit<T, 'at' | 'seen'> & { readonly at: string | null };
+
+function atOf({ at }: { readonly at: string | null }): Date | null {
+  return at === null ? null : new Date(at);
+}
+
+function seenOf(seen: Written<PoolSeen> | null): PoolSeen | null {
+  return seen === null ? null : { ...seen, at: new Date(seen.at ?? 0) };
 }

@@ -184,14 +184,14 @@ describe('a broken pipeline file', () => {
     expect(told).toHaveLength(2);
     expect(told[0]).toBe(
       [
-        'Lint error/config: .hearth/bad.yml:3:3: jobs.a must have run, steps or image. Add one of them. [missing-key]',
+        'Lint error/config: .hearth/bad.yml:3:3: jobs.a must have run, steps, image or lane. Add one of them. [missing-key]',
         '.hearth/bad.yml:3:7: Unknown key rnu of jobs.a. Did you mean "run"? [unknown-key]',
         '.hearth/bad.yml:3:22: Job a needs b, which is not a job of this file. Add that job or remove the need. [unknown-need]',
       ].join('\n'),
     );
     expect((await rig.statuses()).filter((status) => status.startsWith('hearth/Lint'))).toEqual([
       expect.stringMatching(
-        /^hearth\/Lint error: \.hearth\/bad\.yml:3:3: jobs\.a must have run, steps or image/,
+        /^hearth\/Lint error: \.hearth\/bad\.yml:3:3: jobs\.a must have run, steps, image or lane/,
       ) as string,
     ]);
   });

@@ -24,6 +24,8 @@ export interface PoolCondition {
 
 /** What a check has really observed. */
 export interface PoolSeen {
+  /** When; trouble that came later does not make it younger. */
+  readonly at: Date;
   readonly platform: string;
   /** What `uname -m` said in a container of the image. */
   readonly machine: string;
